@@ -1,0 +1,157 @@
+// Package call holds the vocabulary that the stages of a request share: the
+// request value itself, who made it, what it may use, where it may go and what
+// it cost. It has no behaviour of its own beyond small invariants; every stage
+// imports it and none imports another.
+package call
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
+)
+
+// Call is one request on its way through the gateway. It is pooled: nothing
+// may keep a pointer to it, or to bytes that it refers to, past Release by its
+// owner (host.go); what outlives the call is copied out first.
+type Call struct {
+	ID       ID
+	Received time.Time // the one clock reading that policy, windows and routing use
+	Op       wire.Op
+	Dialect  wire.Dialect // the caller's
+	Remote   netip.Addr
+	TLS      bool
+
+	// Body is the caller's bytes and Facts what one pass over them found.
+	Body  []byte
+	Facts scan.Facts
+	// Header reads the caller's request headers, for the few that a lease passes on.
+	Header Header
+
+	Principal *Principal
+	Decision  *Decision
+
+	// Model is what the caller asked for resolved; Candidates are its targets
+	// that policy, operation and price allow, in configured order.
+	Model      *Model
+	Candidates []Candidate
+	Plan       Plan
+
+	// What dispatch did.
+	Attempts []Attempt
+	Target   *Target // that answered, or was tried last
+	Status   int     // HTTP status given to the caller
+	Err      *wire.Error
+	Streamed bool
+	Dropped  []byte // parameters that a translation could not carry, comma-separated
+
+	// What it cost.
+	Usage      wire.Usage
+	Provenance Provenance
+	Cost       int64 // nano-dollars
+	Reserved   int64 // nano-dollars, the bound that was reserved
+
+	FirstByte time.Duration // from Received until the first byte of an answer, 0 if none
+	Upstream  time.Duration // spent waiting for upstreams
+	SentUp    bool          // bytes of the request have left for an upstream
+}
+
+// Header reads one request header; the bytes are valid during the call only.
+type Header interface{ Peek(name string) []byte }
+
+// Reset readies c for the pool; it keeps the capacity of its slices.
+func (c *Call) Reset() {
+	cands, atts, dropped, facts := c.Candidates[:0], c.Attempts[:0], c.Dropped[:0], c.Facts
+	clear(c.Candidates)
+	clear(c.Attempts)
+	facts.Reset()
+	plan := c.Plan
+	plan.Reset()
+	*c = Call{Candidates: cands, Attempts: atts, Dropped: dropped, Facts: facts, Plan: plan}
+}
+
+// Principal is who makes a request. It is immutable once published.
+type Principal struct {
+	KeyID   string // public part of the key: loggable
+	KeyName string
+	Org     string
+	Project string
+	Team    string
+	User    string
+	Env     string
+	Roles   []string // sorted
+	Attrs   map[string]string
+	Budgets []Limit   // the key's own
+	Expires time.Time // zero: never
+}
+
+// Unit is what a limit counts.
+type Unit uint8
+
+// The units of limits.
+const (
+	UnitUSD    Unit = iota // nano-dollars
+	UnitTokens             // tokens of all buckets
+	UnitRequests
+)
+
+// Limit bounds a quantity within a window for a scope.
+type Limit struct {
+	Scope  string // "key/k-12", "team/core": whose counter it is
+	Unit   Unit
+	Window Window
+	Max    int64
+}
+
+// Window is a calendar window in a time zone; Size counts units ("7 day").
+type Window struct {
+	Unit string // minute, hour, day, week, month, total
+	Size int    // ≥ 1
+	TZ   string // IANA name, "" is UTC
+}
+
+// Decision is what policy says of a request. It is immutable and shared
+// between requests.
+type Decision struct {
+	Allow    bool
+	Reasons  []Reason // why not, when Allow is false
+	Revision string   // of the bundle
+
+	MaxTokens  int64    // cap on the answer, 0: none
+	Restricted bool     // Targets is a restriction, even when empty
+	Targets    []string // eligible targets by name, sorted
+	Filters    []string // required filters
+	Limits     []Limit  // to hold beside the key's own
+	Log        string   // "", "none", "metadata", "full"
+	Cache      string   // "", "allow", "deny"
+}
+
+// Reason is one denial: a stable code, the unit that gave it, and a value that
+// the message may show.
+type Reason struct{ Unit, Code, Value string }
+
+// Provenance says how far a cost can be trusted.
+type Provenance uint8
+
+// The provenances, weakest first.
+const (
+	CostNone      Provenance = iota // nothing was consumed
+	CostEstimated                   // bounded from sizes: the upstream reported nothing
+	CostComputed                    // reported usage × catalogue price
+	CostReported                    // the provider's own figure
+)
+
+// String returns the stable name.
+func (p Provenance) String() string {
+	return [...]string{"none", "estimated", "computed", "reported"}[p]
+}
+
+// Attempt is one try at one target.
+type Attempt struct {
+	Target   *Target
+	Status   int        // upstream's HTTP status, 0 if there was none
+	Class    wire.Class // ClassNone: it answered
+	Duration time.Duration
+	Cost     int64 // nano-dollars, for attempts that failed after they had consumed something
+}

@@ -1,0 +1,203 @@
+package call
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// Provider is a configured provider as the request path sees it: where its
+// operations are served now, and with which credentials. The supervisor
+// publishes new endpoints; requests load them once per attempt.
+type Provider struct {
+	Name        string
+	Credentials []*Credential // empty: the provider needs none
+	Timeouts    Timeouts
+
+	endpoints atomic.Pointer[Endpoints]
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced at each Publish
+}
+
+// Timeouts of one attempt; zero means the dispatcher's default.
+type Timeouts struct {
+	Connect   time.Duration // until a connection stands
+	FirstByte time.Duration // from the request sent until the first byte of the answer
+	Idle      time.Duration // between two reads of an answer
+}
+
+// Endpoints is one generation of a provider's endpoints; immutable.
+type Endpoints struct {
+	byKind [wire.NumOps][wire.NumDialects]*Endpoint
+}
+
+// NewEndpoints indexes list; of two with the same operation and dialect the first wins.
+func NewEndpoints(list []*Endpoint) *Endpoints {
+	e := &Endpoints{}
+	for _, ep := range list {
+		if at := &e.byKind[ep.Op][ep.Dialect]; *at == nil {
+			*at = ep
+		}
+	}
+	return e
+}
+
+// Endpoint returns where op in dialect is served now, nil if it is not.
+func (p *Provider) Endpoint(op wire.Op, dialect wire.Dialect) *Endpoint {
+	e := p.endpoints.Load()
+	if e == nil {
+		return nil
+	}
+	return e.byKind[op][dialect]
+}
+
+// Publish replaces the endpoints; nil means the provider is down for now.
+func (p *Provider) Publish(e *Endpoints) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endpoints.Store(e)
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// Up reports whether any endpoints are published.
+func (p *Provider) Up() bool { return p.endpoints.Load() != nil }
+
+// Changed returns a channel that is closed at the next Publish.
+func (p *Provider) Changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.changed
+}
+
+// Endpoint is one leased data-plane address: where the host sends requests of
+// one operation and dialect, and how. Immutable.
+type Endpoint struct {
+	Op      wire.Op
+	Dialect wire.Dialect
+
+	Network string // "tcp" or "unix"
+	Addr    string // "api.openai.com:443", or the path of a socket
+	TLS     bool
+	Host    string // Host header and TLS server name
+	Path    string // absolute, with query if any
+
+	Headers     []HeaderTemplate
+	PassHeaders []string          // caller's headers that go upstream when present
+	Models      map[string]string // model as configured → as upstream calls it; absent: unchanged
+	Errors      []ErrorRule       // first match wins, then wire.ClassOfStatus
+	StreamUsage bool              // streams report usage only when stream_options.include_usage asks
+
+	// AllowIP says whether an address that Addr resolved to may be dialled:
+	// the guard against private addresses and rebinding. nil for unix sockets.
+	AllowIP func(ip [16]byte) bool
+
+	Process *Process // that serves a unix endpoint; nil on a direct lease
+	// Transport keeps the endpoint's connections; the dispatcher makes it and
+	// the supervisor closes it with the generation.
+	Transport Transport
+}
+
+// Direct reports whether the host dials the upstream itself.
+func (e *Endpoint) Direct() bool { return e.Process == nil }
+
+// Transport is a pool of connections to one endpoint.
+type Transport interface{ Close() }
+
+// HeaderTemplate is a request header: Prefix, then the credential if
+// Credential is set, then Suffix.
+type HeaderTemplate struct {
+	Name           string
+	Prefix, Suffix string
+	Credential     bool
+}
+
+// ErrorRule classifies an upstream's error by status and, if Code is set, by
+// that text in the body's error code or type.
+type ErrorRule struct {
+	Status int
+	Code   string
+	Class  wire.Class
+}
+
+// Process counts the requests that an adapter process serves, so that it can
+// be drained.
+type Process struct {
+	inFlight atomic.Int64
+	retired  atomic.Bool
+	idle     chan struct{}
+	once     sync.Once
+}
+
+// NewProcess returns the counter of a process that serves nothing yet.
+func NewProcess() *Process { return &Process{idle: make(chan struct{})} }
+
+// Acquire counts a request in; false means the process is on its way out and
+// the caller must load the endpoints again. A nil Process always accepts.
+func (p *Process) Acquire() bool {
+	if p == nil {
+		return true
+	}
+	p.inFlight.Add(1)
+	if p.retired.Load() {
+		p.Release()
+		return false
+	}
+	return true
+}
+
+// Release counts a request out.
+func (p *Process) Release() {
+	if p != nil && p.inFlight.Add(-1) == 0 && p.retired.Load() {
+		p.once.Do(func() { close(p.idle) })
+	}
+}
+
+// Retire refuses further requests and returns a channel that is closed when
+// the last one has ended.
+func (p *Process) Retire() <-chan struct{} {
+	p.retired.Store(true)
+	if p.inFlight.Load() == 0 {
+		p.once.Do(func() { close(p.idle) })
+	}
+	return p.idle
+}
+
+// InFlight is the number of requests being served.
+func (p *Process) InFlight() int64 { return p.inFlight.Load() }
+
+// Credential is one secret of a provider with its live state.
+type Credential struct {
+	Name  string
+	Value string // never logged
+	// BenchedUntil is the Unix ms until which the provider is taken to refuse it.
+	BenchedUntil atomic.Int64
+	// CooldownUntil is the Unix ms until which it is rate limited.
+	CooldownUntil atomic.Int64
+	strikes       atomic.Int32
+}
+
+// Bench takes c out of use after a 401 or 403: a minute, doubling to an hour.
+func (c *Credential) Bench(now time.Time) {
+	n := min(c.strikes.Add(1)-1, 6)
+	c.BenchedUntil.Store(now.Add(min(time.Minute<<n, time.Hour)).UnixMilli())
+}
+
+// Usable reports whether c may be tried at nowMS (Unix ms).
+func (c *Credential) Usable(nowMS int64) bool {
+	return c.BenchedUntil.Load() <= nowMS && c.CooldownUntil.Load() <= nowMS
+}
+
+// Accepted says that the provider has taken c.
+func (c *Credential) Accepted() {
+	if c.strikes.Load() != 0 {
+		c.strikes.Store(0)
+	}
+}

@@ -1,0 +1,34 @@
+package call
+
+import "github.com/signalbox-ai/signalbox/sdk/wire"
+
+// Record is what the ledger keeps of a request. Strings may refer to immutable
+// configuration or to the call; the ledger encodes the record before it returns.
+type Record struct {
+	ID         ID
+	DurationUS int64
+	OverheadUS int64 // of the gateway itself
+	TTFTUS     int64 // until the first byte of the answer, 0 if none
+
+	Op      wire.Op
+	Dialect wire.Dialect
+	Stream  bool
+
+	KeyID, KeyName           string
+	Org, Project, Team, User string
+
+	Asked    string // the model name that the caller used
+	Target   string // provider/model that answered or was tried last, "" if none
+	Status   int
+	Class    wire.Class
+	Code     string // of the error, "" if none
+	Attempts []Attempt
+
+	Usage      wire.Usage
+	Cost       int64 // nano-dollars
+	Reserved   int64 // nano-dollars
+	Provenance Provenance
+
+	Route  string // module@version
+	Policy string // bundle revision
+}

@@ -1,0 +1,131 @@
+package call
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// Model is a name that callers may ask for: "provider/model" or an alias of
+// the configuration. It is immutable once published.
+type Model struct {
+	Name    string
+	Targets []*Target
+	Route   string // name of the route module that orders the targets, "" for the built-in order
+}
+
+// Target is one provider's model. All but State is immutable once published.
+type Target struct {
+	Name     string // "openai/gpt-4o-mini"
+	Provider *Provider
+	Model    string // as the provider calls it
+	Weight   uint32 // relative share among targets of the same priority, 0 counts as 1
+	Priority uint32 // lower is tried first
+	Region   string
+	Tags     uint64
+	Quality  float64
+	Price    *Price // nil: unknown, which is never free
+	State    *TargetState
+}
+
+// Price is what a model costs, in nano-dollars per million tokens, and the
+// bounds that a worst case needs.
+type Price struct {
+	Input        int64
+	CacheRead    int64
+	CacheWrite5m int64
+	CacheWrite1h int64
+	Output       int64
+	Reasoning    int64
+	Context      int64 // tokens of prompt and answer together, 0: unknown
+	MaxOutput    int64 // tokens of one answer, 0: unknown
+}
+
+// Cost is the price of u, rounded up to a whole nano-dollar.
+func (p *Price) Cost(u wire.Usage) int64 {
+	// Six products of a price below 2^45 (35 dollars a thousand tokens) and a
+	// count below 2^17 stay far below 2^63; larger counts go by parts.
+	var sum, rest int64
+	add := func(tokens, price int64) {
+		sum += tokens / 1e6 * price
+		rest += tokens % 1e6 * price
+	}
+	add(u.Input, p.Input)
+	add(u.CacheRead, p.CacheRead)
+	add(u.CacheWrite5m, p.CacheWrite5m)
+	add(u.CacheWrite1h, p.CacheWrite1h)
+	add(u.Output, p.Output)
+	add(u.Reasoning, p.Reasoning)
+	return sum + (rest+999_999)/1e6
+}
+
+// Candidate is a target that a request may go to.
+type Candidate struct {
+	Target *Target
+	Bound  int64 // nano-dollars, the most that one attempt at it can cost
+}
+
+// TargetState is the live state of a target; dispatch writes it, routing reads it.
+type TargetState struct {
+	InFlight      atomic.Int32
+	CooldownUntil atomic.Int64 // Unix ms until which the target asked not to be used
+	RequestsLeft  atomic.Int64 // before the provider's own limit; -1: unknown
+	TokensLeft    atomic.Int64 // before the provider's own limit; -1: unknown
+	ttft          ewma         // ms until the first byte
+	tokenMS       ewma         // ms per output token after the first
+	errRate       ewma         // 0–1
+}
+
+// NewTargetState returns the state of a target of which nothing is known.
+func NewTargetState() *TargetState {
+	s := &TargetState{}
+	s.RequestsLeft.Store(-1)
+	s.TokensLeft.Store(-1)
+	return s
+}
+
+// TTFT is the moving average of the time to the first byte in ms, 0 if unknown.
+func (s *TargetState) TTFT() float64 { return s.ttft.load() }
+
+// TokenMS is the moving average of ms per token after the first, 0 if unknown.
+func (s *TargetState) TokenMS() float64 { return s.tokenMS.load() }
+
+// ErrorRate is the moving share of failed attempts, 0–1.
+func (s *TargetState) ErrorRate() float64 { return s.errRate.load() }
+
+// Observe folds the outcome of one attempt in. failed means the target's
+// fault, not the caller's; zero durations are not folded.
+func (s *TargetState) Observe(failed bool, firstByte, perToken time.Duration) {
+	v := 0.0
+	if failed {
+		v = 1
+	}
+	s.errRate.fold(v, true)
+	if firstByte > 0 {
+		s.ttft.fold(float64(firstByte)/float64(time.Millisecond), false)
+	}
+	if perToken > 0 {
+		s.tokenMS.fold(float64(perToken)/float64(time.Millisecond), false)
+	}
+}
+
+// ewma is an exponentially weighted moving average over about the last ten
+// values. A lost update under contention costs one sample, so it does not loop.
+type ewma struct{ bits atomic.Uint64 }
+
+const ewmaAlpha = 0.2
+
+func (e *ewma) load() float64 { return math.Float64frombits(e.bits.Load()) }
+
+func (e *ewma) fold(v float64, fromZero bool) {
+	old := e.bits.Load()
+	avg := math.Float64frombits(old)
+	if avg == 0 && !fromZero {
+		avg = v
+	} else {
+		avg += ewmaAlpha * (v - avg)
+	}
+	e.bits.CompareAndSwap(old, math.Float64bits(avg))
+}

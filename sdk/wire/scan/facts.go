@@ -1,0 +1,59 @@
+// Package scan reads the few facts that a gateway needs from a JSON request,
+// in one strict pass and without allocating: what model is asked for, whether
+// the answer streams, how large it may grow, which tools and kinds of content
+// are involved. Everything else stays untouched bytes.
+//
+// The pass refuses what parsers disagree on (duplicate or look-alike names of
+// the members it acts on, trailing data, invalid JSON), so that what policy
+// decided on is what the upstream reads.
+package scan
+
+// Span is a half-open range of byte offsets in the body. The zero Span is "absent".
+type Span struct{ From, To int }
+
+// Present reports whether the span refers to anything.
+func (s Span) Present() bool { return s.To > s.From }
+
+// Modality is a set of kinds of content.
+type Modality uint8
+
+// The kinds of content of a prompt.
+const (
+	Text Modality = 1 << iota
+	Image
+	Audio
+	File
+)
+
+// Facts is what one pass over a request found. Byte slices alias the body or
+// the Facts' own buffer and are valid as long as both.
+type Facts struct {
+	Model   []byte // decoded
+	ModelAt Span   // the raw characters between the quotes
+
+	Stream        bool
+	IncludeUsage  bool // stream_options.include_usage is true
+	StreamOptions Span // the object, braces included
+
+	MaxTokens   int64 // the largest of max_tokens and max_completion_tokens, 0: absent
+	MaxTokensAt [2]Span
+	N           int64 // answers asked for, ≥ 1
+
+	Tools    [][]byte // names of declared tools, in order of appearance
+	In       Modality // kinds of content in the prompt
+	Messages int      // or inputs of an embedding
+
+	// Unbounded: the prompt holds content whose size cannot be read from the
+	// body: a remote URL, the id of a stored file, a tool that the provider runs.
+	Unbounded    bool
+	CacheControl bool   // asks for prompt caching: writes may cost a premium
+	ServiceTier  []byte // as asked, nil: absent
+
+	Size int // of the body in bytes
+	End  int // offset of the closing brace of the body
+
+	buf []byte // decoded strings that had escapes
+}
+
+// Reset forgets everything but keeps the buffers.
+func (f *Facts) Reset() { *f = Facts{Tools: f.Tools[:0], buf: f.buf[:0]} }
