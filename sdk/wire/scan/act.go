@@ -1,0 +1,178 @@
+package scan
+
+import "bytes"
+
+// maxCount bounds the integers that are acted on; no API takes more, and sums
+// and products of them stay far from overflow.
+const maxCount = 1 << 40
+
+// onString acts on a string value in state st.
+func (s *scanner) onString(st state, raw []byte, escaped bool) bool {
+	f := s.f
+	switch st {
+	case model:
+		f.ModelAt = Span{s.i - 1 - len(raw), s.i - 1}
+		f.Model = s.decode(raw, escaped)
+	case content:
+		f.In |= Text
+	case serviceTier:
+		f.ServiceTier = s.decode(raw, escaped)
+	case input:
+		f.Messages++
+		f.In |= Text
+	case inputItem:
+		f.In |= Text
+	case partType:
+		s.part(s.decode(raw, escaped))
+	case sourceType:
+		if string(raw) != "base64" && string(raw) != "text" && string(raw) != "content" {
+			f.Unbounded = true
+		}
+	case remote, serverSide:
+		f.Unbounded = true
+	case imageURL, dataURL:
+		f.In |= Image
+		if escaped || !bytes.HasPrefix(raw, []byte("data:")) {
+			f.Unbounded = true
+		}
+	case toolType:
+		f.Unbounded = f.Unbounded || !callerRuns(s.decode(raw, escaped))
+	case toolName:
+		f.Tools = append(f.Tools, s.decode(raw, escaped))
+	case stream, includeUsage:
+		return s.wrongType(st, "true or false")
+	case maxTokens, maxCompletionTokens, answers:
+		return s.wrongType(st, "an integer")
+	case messages, tools:
+		return s.wrongType(st, "an array")
+	}
+	return true
+}
+
+func (s *scanner) part(kind []byte) {
+	switch string(kind) {
+	case "text", "input_text", "refusal", "tool_use", "tool_result", "thinking", "redacted_thinking":
+		s.f.In |= Text
+	case "image", "image_url", "input_image":
+		s.f.In |= Image
+	case "input_audio", "audio":
+		s.f.In |= Audio
+	case "file", "input_file", "document":
+		s.f.In |= File
+	default: // search results, container uploads and what is yet to come
+		s.f.In |= File
+		s.f.Unbounded = true
+	}
+}
+
+// callerRuns reports whether a tool of the given type is run by the caller;
+// the others run at the provider, at a price that the body does not show.
+func callerRuns(kind []byte) bool {
+	switch string(kind) {
+	case "function", "custom":
+		return true
+	}
+	for _, prefix := range [...]string{"bash_", "text_editor_", "computer_", "memory_"} {
+		if bytes.HasPrefix(kind, []byte(prefix)) {
+			return true
+		}
+	}
+	return false
+}
+
+// onOther acts on a value that is not a string, which lies at span.
+func (s *scanner) onOther(st state, at Span) bool {
+	f, raw := s.f, s.b[at.From:at.To]
+	null := raw[0] == 'n'
+	switch st {
+	case model:
+		return s.wrongType(st, "a string")
+	case stream, includeUsage:
+		if raw[0] != 't' && raw[0] != 'f' && !null {
+			return s.wrongType(st, "true or false")
+		}
+		if st == stream {
+			f.Stream = raw[0] == 't'
+		} else {
+			f.IncludeUsage = raw[0] == 't'
+		}
+	case streamOptions:
+		if raw[0] != '{' && !null {
+			return s.wrongType(st, "an object")
+		}
+		f.StreamOptions = at
+	case maxTokens, maxCompletionTokens:
+		return null || s.maximum(st, at)
+	case answers:
+		n, ok := integer(raw)
+		if !null && (!ok || n < 1) {
+			return s.wrongType(st, "a whole number above 0")
+		}
+		f.N = max(f.N, n)
+	case audio:
+		f.In |= Audio
+	case cacheControl:
+		f.CacheControl = f.CacheControl || !null
+	case serverSide:
+		f.Unbounded = f.Unbounded || !null
+	case input:
+		f.In |= Text
+		if raw[0] == '[' && len(raw) > 1 && flat(raw) {
+			f.Messages = 1 // one prompt as a list of tokens
+		}
+	case messages, tools:
+		if raw[0] != '[' && !null {
+			return s.wrongType(st, "an array")
+		}
+	}
+	return true
+}
+
+// flat reports whether the first element of the array is a number.
+func flat(raw []byte) bool {
+	raw = bytes.TrimLeft(raw[1:], " \t\r\n")
+	return len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9')
+}
+
+func (s *scanner) maximum(st state, at Span) bool {
+	n, ok := integer(s.b[at.From:at.To])
+	if !ok || n > maxCount {
+		return s.wrongType(st, "a whole number, 0 or more")
+	}
+	s.f.MaxTokens = max(s.f.MaxTokens, n)
+	s.f.MaxTokensAt[st-maxTokens] = at
+	return true
+}
+
+// integer reads raw, a valid JSON number; ok is false for fractions, exponents
+// and negative numbers.
+func integer(raw []byte) (n int64, ok bool) {
+	for _, c := range raw {
+		if c < '0' || c > '9' || n > maxCount {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, len(raw) > 0
+}
+
+var paramNames = map[state]string{
+	model: "model", stream: "stream", includeUsage: "stream_options.include_usage", maxTokens: "max_tokens",
+	maxCompletionTokens: "max_completion_tokens", answers: "n", messages: "messages", tools: "tools",
+	streamOptions: "stream_options",
+}
+
+func (s *scanner) wrongType(st state, want string) bool {
+	p := paramNames[st]
+	return s.fail("invalid_type", p, "%s must be %s", p, want)
+}
+
+// decode returns raw without escapes, in the facts' own buffer if it had any.
+func (s *scanner) decode(raw []byte, escaped bool) []byte {
+	if !escaped {
+		return raw
+	}
+	from := len(s.f.buf)
+	s.f.buf = unescape(s.f.buf, raw)
+	return s.f.buf[from:len(s.f.buf):len(s.f.buf)]
+}
