@@ -52,6 +52,7 @@ type Call struct {
 	Cost       int64 // nano-dollars
 	Reserved   int64 // nano-dollars, the bound that was reserved
 
+	Gone      Gone
 	FirstByte time.Duration // from Received until the first byte of an answer, 0 if none
 	Upstream  time.Duration // spent waiting for upstreams
 	SentUp    bool          // bytes of the request have left for an upstream
@@ -62,13 +63,17 @@ type Header interface{ Peek(name string) []byte }
 
 // Reset readies c for the pool; it keeps the capacity of its slices.
 func (c *Call) Reset() {
-	cands, atts, dropped, facts := c.Candidates[:0], c.Attempts[:0], c.Dropped[:0], c.Facts
 	clear(c.Candidates)
 	clear(c.Attempts)
-	facts.Reset()
-	plan := c.Plan
-	plan.Reset()
-	*c = Call{Candidates: cands, Attempts: atts, Dropped: dropped, Facts: facts, Plan: plan}
+	c.ID, c.Received, c.Op, c.Dialect, c.Remote, c.TLS = 0, time.Time{}, 0, 0, netip.Addr{}, false
+	c.Body, c.Header, c.Principal, c.Decision, c.Model = nil, nil, nil, nil, nil
+	c.Candidates, c.Attempts, c.Dropped = c.Candidates[:0], c.Attempts[:0], c.Dropped[:0]
+	c.Target, c.Status, c.Err, c.Streamed = nil, 0, nil, false
+	c.Usage, c.Provenance, c.Cost, c.Reserved = wire.Usage{}, 0, 0, 0
+	c.FirstByte, c.Upstream, c.SentUp = 0, 0, false
+	c.Facts.Reset()
+	c.Plan.Reset()
+	c.Gone.Reset()
 }
 
 // Principal is who makes a request. It is immutable once published.

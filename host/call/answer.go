@@ -1,0 +1,95 @@
+package call
+
+import (
+	"io"
+	"sync"
+	"time"
+)
+
+// Answer is what a caller gets: a complete body, or a stream.
+type Answer struct {
+	Status      int
+	ContentType string
+	Body        []byte // complete; valid until the call ends
+	Stream      Stream // nil: Body is all
+	RetryAfter  time.Duration
+}
+
+// Stream writes an answer as it arrives from upstream. WriteTo returns nil
+// only when the whole answer was written; any error means that the caller's
+// connection must be cut, so that a part never looks like the whole. Close
+// must be called once, also after WriteTo; it ends the upstream request.
+type Stream interface {
+	WriteTo(w io.Writer) (int64, error)
+	Close() error
+}
+
+// Interruptible is something that a call waits on: a connection whose reads
+// and writes fail at once after SetDeadline with a time in the past.
+type Interruptible interface{ SetDeadline(t time.Time) error }
+
+// Gone tells a running call that its caller has left. The zero Gone is ready.
+type Gone struct {
+	mu   sync.Mutex
+	left bool
+	on   Interruptible
+	done chan struct{}
+}
+
+// Leave marks the caller as gone and interrupts what the call waits on.
+func (g *Gone) Leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left {
+		return
+	}
+	g.left = true
+	if g.on != nil {
+		_ = g.on.SetDeadline(time.Unix(1, 0)) // the waiter sees the error
+	}
+	if g.done != nil {
+		close(g.done)
+	}
+}
+
+// Left reports whether the caller has gone.
+func (g *Gone) Left() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.left
+}
+
+// Hold makes Leave interrupt on until Free; false means the caller has left already.
+func (g *Gone) Hold(on Interruptible) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.on = on
+	return !g.left
+}
+
+// Free ends Hold: after it, Leave touches what was held no more.
+func (g *Gone) Free() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.on = nil
+}
+
+// Done returns a channel that is closed when the caller leaves.
+func (g *Gone) Done() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.done == nil {
+		g.done = make(chan struct{})
+		if g.left {
+			close(g.done)
+		}
+	}
+	return g.done
+}
+
+// Reset readies g for another call.
+func (g *Gone) Reset() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.left, g.on, g.done = false, nil, nil
+}
