@@ -26,6 +26,8 @@ type Call struct {
 	// Body is the caller's bytes and Facts what one pass over them found.
 	Body  []byte
 	Facts scan.Facts
+	// Buf is space that the dispatcher reads an answer into.
+	Buf []byte
 	// Header reads the caller's request headers, for the few that a lease passes on.
 	Header Header
 
@@ -44,6 +46,7 @@ type Call struct {
 	Status   int     // HTTP status given to the caller
 	Err      *wire.Error
 	Streamed bool
+	Events   int64  // streamed so far
 	Dropped  []byte // parameters that a translation could not carry, comma-separated
 
 	// What it cost.
@@ -58,6 +61,9 @@ type Call struct {
 	SentUp    bool          // bytes of the request have left for an upstream
 }
 
+// maxKeptBuf bounds what a pooled call holds on to.
+const maxKeptBuf = 64 << 10
+
 // Header reads one request header; the bytes are valid during the call only.
 type Header interface{ Peek(name string) []byte }
 
@@ -68,13 +74,20 @@ func (c *Call) Reset() {
 	c.ID, c.Received, c.Op, c.Dialect, c.Remote, c.TLS = 0, time.Time{}, 0, 0, netip.Addr{}, false
 	c.Body, c.Header, c.Principal, c.Decision, c.Model = nil, nil, nil, nil, nil
 	c.Candidates, c.Attempts, c.Dropped = c.Candidates[:0], c.Attempts[:0], c.Dropped[:0]
-	c.Target, c.Status, c.Err, c.Streamed = nil, 0, nil, false
+	c.Target, c.Status, c.Err, c.Streamed, c.Events = nil, 0, nil, false, 0
 	c.Usage, c.Provenance, c.Cost, c.Reserved = wire.Usage{}, 0, 0, 0
 	c.FirstByte, c.Upstream, c.SentUp = 0, 0, false
+	if cap(c.Buf) > maxKeptBuf {
+		c.Buf = nil
+	}
+	c.Buf = c.Buf[:0]
 	c.Facts.Reset()
 	c.Plan.Reset()
 	c.Gone.Reset()
 }
+
+// Overhead is the time that the gateway itself has added so far.
+func (c *Call) Overhead() time.Duration { return max(0, time.Since(c.Received)-c.Upstream) }
 
 // Principal is who makes a request. It is immutable once published.
 type Principal struct {

@@ -30,6 +30,10 @@ type Timeouts struct {
 
 // Endpoints is one generation of a provider's endpoints; immutable.
 type Endpoints struct {
+	// Restarting: the adapter is down for a moment, and what it serves itself
+	// with it; direct leases go on.
+	Restarting bool
+
 	byKind [wire.NumOps][wire.NumDialects]*Endpoint
 }
 
@@ -64,8 +68,12 @@ func (p *Provider) Publish(e *Endpoints) {
 	}
 }
 
-// Up reports whether any endpoints are published.
-func (p *Provider) Up() bool { return p.endpoints.Load() != nil }
+// Up reports whether the adapter is there: what has no endpoint then is not
+// served at all.
+func (p *Provider) Up() bool {
+	e := p.endpoints.Load()
+	return e != nil && !e.Restarting
+}
 
 // Changed returns a channel that is closed at the next Publish.
 func (p *Provider) Changed() <-chan struct{} {
@@ -93,6 +101,7 @@ type Endpoint struct {
 	PassHeaders []string          // caller's headers that go upstream when present
 	Models      map[string]string // model as configured → as upstream calls it; absent: unchanged
 	Errors      []ErrorRule       // first match wins, then wire.ClassOfStatus
+	MaxTokens   string            // member that caps an answer where the caller gave none, "" is max_tokens
 	StreamUsage bool              // streams report usage only when stream_options.include_usage asks
 
 	// AllowIP says whether an address that Addr resolved to may be dialled:

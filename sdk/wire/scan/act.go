@@ -94,7 +94,7 @@ func (s *scanner) onOther(st state, at Span) bool {
 		if st == stream {
 			f.Stream = raw[0] == 't'
 		} else {
-			f.IncludeUsage = raw[0] == 't'
+			f.IncludeUsage, f.UsageAt = raw[0] == 't', at
 		}
 	case streamOptions:
 		if raw[0] != '{' && !null {

@@ -34,6 +34,7 @@ type Facts struct {
 	Stream        bool
 	IncludeUsage  bool // stream_options.include_usage is true
 	StreamOptions Span // the object, braces included
+	UsageAt       Span // the value of stream_options.include_usage
 
 	MaxTokens   int64 // the largest of max_tokens and max_completion_tokens, 0: absent
 	MaxTokensAt [2]Span

@@ -1,0 +1,341 @@
+package dispatch
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// failure is why an attempt did not answer.
+type failure struct {
+	class      wire.Class
+	status     int         // upstream's, 0: none
+	err        *wire.Error // the gateway's own words, nil: class and status say it all
+	body       []byte      // upstream's error body, in the caller's dialect
+	retryAfter time.Duration
+	tried      bool // a credential was offered and refused
+	spent      bool // the upstream may charge for it
+	final      bool // nothing else is to be tried
+}
+
+// attempt tries one target once. On failure it fills r.last.
+func (r *run) attempt(cand *call.Candidate, p *call.PlannedAttempt) (call.Answer, bool) {
+	start := time.Now()
+	c, t := r.c, cand.Target
+	t.State.InFlight.Add(1)
+	ans, fail := r.try(t, p, start)
+	took := time.Since(start)
+	c.Upstream += took
+	if fail == nil {
+		c.Attempts = append(c.Attempts, call.Attempt{Target: t, Status: ans.Status, Duration: took})
+		if ans.Stream == nil {
+			t.State.InFlight.Add(-1)
+			t.State.Observe(false, took, 0)
+		}
+		return ans, true
+	}
+	t.State.InFlight.Add(-1)
+	r.last = *fail
+	att := call.Attempt{Target: t, Status: fail.status, Class: fail.class, Duration: took}
+	if fail.spent {
+		att.Cost = cand.Bound
+	}
+	c.Attempts = append(c.Attempts, att)
+	if fail.class != wire.ClassInvalid && fail.class != wire.ClassPolicy && !c.Gone.Left() {
+		t.State.Observe(true, 0, 0)
+	}
+	if fail.class == wire.ClassRateLimit || fail.class == wire.ClassOverloaded {
+		t.State.CooldownUntil.Store(start.Add(max(fail.retryAfter, time.Second)).UnixMilli())
+	}
+	return call.Answer{}, false
+}
+
+func (r *run) try(t *call.Target, p *call.PlannedAttempt, now time.Time) (call.Answer, *failure) {
+	if !now.Before(r.deadline) {
+		return call.Answer{}, &failure{class: wire.ClassTimeout, final: true}
+	}
+	ep, fail := r.endpoint(t, now)
+	if fail != nil {
+		return call.Answer{}, fail
+	}
+	cred, ok := pickCredential(t.Provider, now)
+	if !ok {
+		ep.Process.Release()
+		return call.Answer{}, r.noCredential(t)
+	}
+	x := exchange{run: r, t: t, ep: ep, cred: cred, tr: ep.Transport.(*transport), timeouts: r.timeouts(t, p)}
+	ans, fail := x.do(now)
+	if fail == nil && cred != nil {
+		cred.Accepted()
+	}
+	if fail != nil && fail.status > 0 {
+		r.benchCredential(cred, fail, now)
+	}
+	if ans.Stream == nil {
+		ep.Process.Release()
+	}
+	return ans, fail
+}
+
+// endpoint loads where the target is served now. An adapter that is just being
+// restarted is waited for while no other target is left to go to.
+func (r *run) endpoint(t *call.Target, now time.Time) (*call.Endpoint, *failure) {
+	const patience = 3 * time.Second // a restart takes milliseconds; a second crash backs off
+	until := now.Add(patience)
+	if until.After(r.deadline) {
+		until = r.deadline
+	}
+	p := t.Provider
+	for {
+		ep := p.Endpoint(r.c.Op, r.c.Dialect)
+		if ep != nil {
+			if ep.Process.Acquire() {
+				return ep, nil
+			}
+			continue // retired between load and acquire: its successor is published
+		}
+		changed := p.Changed()
+		if p.Up() && p.Endpoint(r.c.Op, r.c.Dialect) == nil {
+			return nil, &failure{class: wire.ClassModelNotFound, err: unsupported(r.c, t)}
+		}
+		if r.alive() > 1 || !r.waitFor(changed, until) {
+			return nil, &failure{class: wire.ClassNetwork, err: wire.Errorf(503, "provider_down",
+				"provider %q is being restarted: try again", p.Name)}
+		}
+	}
+}
+
+func (r *run) waitFor(ch <-chan struct{}, until time.Time) bool {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-ch:
+		return true
+	case <-timer.C:
+	case <-r.c.Gone.Done():
+	}
+	return false
+}
+
+func unsupported(c *call.Call, t *call.Target) *wire.Error {
+	return wire.Errorf(404, "operation_not_supported", "provider %q does not serve %s in dialect %s: ask for another model",
+		t.Provider.Name, c.Op, c.Dialect)
+}
+
+func (r *run) timeouts(t *call.Target, p *call.PlannedAttempt) call.Timeouts {
+	to, own := r.opt.Timeouts, t.Provider.Timeouts
+	if own.Connect > 0 {
+		to.Connect = own.Connect
+	}
+	if own.FirstByte > 0 {
+		to.FirstByte = own.FirstByte
+	}
+	if own.Idle > 0 {
+		to.Idle = own.Idle
+	}
+	if p.Timeout > 0 {
+		to.FirstByte = p.Timeout
+	}
+	return to
+}
+
+// exchange is one request and answer on one connection.
+type exchange struct {
+	*run
+	t        *call.Target
+	ep       *call.Endpoint
+	cred     *call.Credential
+	tr       *transport
+	cn       *conn
+	timeouts call.Timeouts
+	asked    bool // the upstream reports usage on the gateway's account
+}
+
+func (x *exchange) do(now time.Time) (call.Answer, *failure) {
+	model := x.t.Model
+	if m, ok := x.ep.Models[model]; ok {
+		model = m
+	}
+	var rw rewrite
+	x.asked = rw.plan(x.c, x.ep, model)
+	if fail := x.ask(&rw, model, now); fail != nil {
+		return call.Answer{}, fail
+	}
+	ans, fail := x.read()
+	if ans.Stream == nil {
+		x.c.Gone.Free()
+		x.done(fail)
+	}
+	return ans, fail
+}
+
+// ask sends the request and reads the head of the answer. A connection that
+// proves to have been closed while idle is replaced, without counting as an
+// attempt: no byte of an answer came, and the peer had hung up before.
+func (x *exchange) ask(rw *rewrite, model string, now time.Time) *failure {
+	c := x.c
+	for {
+		until := now.Add(x.timeouts.Connect)
+		if until.After(x.deadline) {
+			until = x.deadline
+		}
+		cn, err := x.tr.get(&c.Gone, now, until)
+		if err != nil {
+			return x.broken(err, false)
+		}
+		x.cn = cn
+		err = cn.wait(now, x.timeouts.FirstByte, x.deadline)
+		if err == nil && c.Gone.Hold(cn.nc) {
+			x.account.Sent(c)
+			c.SentUp = true
+			if err = cn.send(c, x.tr, rw, x.cred, model); err == nil || len(c.Body) > smallBody {
+				// A refusal of a large body may come before all of it was written.
+				if herr := cn.head.Read(cn.br); herr == nil || err == nil {
+					err = herr
+				}
+			}
+			if err == nil {
+				cn.body.reset(cn.br, cn.head.ContentLength())
+				return nil
+			}
+		}
+		c.Gone.Free()
+		cn.close()
+		x.cn = nil
+		if cn.reused && stale(err) && !c.Gone.Left() {
+			now = time.Now()
+			continue
+		}
+		return x.broken(err, true)
+	}
+}
+
+// done returns the connection to the pool if it can serve again.
+func (x *exchange) done(fail *failure) {
+	cn := x.cn
+	if cn == nil {
+		return
+	}
+	x.cn = nil
+	if cn.body.done && cn.body.framing != byClose && !cn.head.ConnectionClose() && !x.c.Gone.Left() {
+		x.tr.put(cn, time.Now())
+		return
+	}
+	cn.close()
+}
+
+func (x *exchange) read() (call.Answer, *failure) {
+	cn := x.cn
+	status := cn.head.StatusCode()
+	kind := cn.head.ContentType()
+	if d := cn.head.Peek(headerDropped); len(d) > 0 {
+		x.c.Dropped = append(x.c.Dropped[:0], d...)
+	}
+	if status >= 200 && status < 300 && bytes.HasPrefix(kind, []byte("text/event-stream")) {
+		return x.stream(status)
+	}
+	if err := x.readAll(); err != nil {
+		return call.Answer{}, x.broken(err, true)
+	}
+	if status >= 200 && status < 300 {
+		x.meterJSON()
+		return call.Answer{Status: status, ContentType: contentType(kind), Body: x.c.Buf}, nil
+	}
+	return call.Answer{}, x.refused(status)
+}
+
+func contentType(kind []byte) string {
+	if string(kind) == "application/json" || len(kind) == 0 {
+		return "application/json"
+	}
+	return string(kind)
+}
+
+func (x *exchange) readAll() error {
+	cn, c := x.cn, x.c
+	c.Buf = c.Buf[:0]
+	var err error
+	for err == nil {
+		if !cn.body.ready() {
+			if err := x.renew(); err != nil {
+				return err
+			}
+		}
+		c.Buf, err = cn.body.read(c.Buf, x.opt.MaxAnswer+1-len(c.Buf))
+		if len(c.Buf) > x.opt.MaxAnswer {
+			return errTooLarge
+		}
+	}
+	if err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+var errTooLarge = errors.New("the answer is larger than the gateway buffers")
+
+// renew sets the idle deadline of the next read, if the one that is set has
+// lost an eighth of it, and notices a caller that left meanwhile.
+func (x *exchange) renew() error {
+	now := time.Now()
+	if x.cn.until.Sub(now) < x.timeouts.Idle-x.timeouts.Idle/8 || x.cn.until.Sub(now) > x.timeouts.Idle {
+		if err := x.cn.wait(now, x.timeouts.Idle, x.deadline); err != nil {
+			return err
+		}
+	}
+	if x.c.Gone.Left() {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// meterJSON reads usage from a complete answer.
+func (x *exchange) meterJSON() {
+	c := x.c
+	if h := x.cn.head.Peek(headerUsage); len(h) > 0 {
+		setUsage(c, h)
+		return
+	}
+	if u, ok := wire.ReadUsage(c.Dialect, c.Buf); ok {
+		c.Usage, c.Provenance = u, call.CostComputed
+	}
+}
+
+// setUsage takes the usage that an adapter reports of a translated answer.
+func setUsage(c *call.Call, header []byte) {
+	if u, ok := parseUsage(header); ok {
+		c.Usage, c.Provenance = u, call.CostComputed
+	}
+}
+
+// parseUsage reads "in=1;cr=2;cw5=3;cw1=4;out=5;rs=6"; absent buckets are 0.
+func parseUsage(h []byte) (u wire.Usage, ok bool) {
+	for part := range bytes.SplitSeq(h, []byte(";")) {
+		name, value, _ := bytes.Cut(bytes.TrimSpace(part), []byte("="))
+		n, err := strconv.ParseUint(string(value), 10, 40)
+		if err != nil {
+			return u, false
+		}
+		switch string(name) {
+		case "in":
+			u.Input = int64(n)
+		case "cr":
+			u.CacheRead = int64(n)
+		case "cw5":
+			u.CacheWrite5m = int64(n)
+		case "cw1":
+			u.CacheWrite1h = int64(n)
+		case "out":
+			u.Output = int64(n)
+		case "rs":
+			u.Reasoning = int64(n)
+		}
+	}
+	return u, true
+}

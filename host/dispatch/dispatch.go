@@ -1,0 +1,212 @@
+// Package dispatch sends a call along its plan: one attempt after another
+// under one deadline and one attempt budget, until a target answers or nothing
+// is left to try. It owns the connections to upstreams and adapters.
+package dispatch
+
+import (
+	"log/slog"
+	"math/bits"
+	"math/rand/v2"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// Account is what dispatch needs of money and records.
+type Account interface {
+	// Cover makes sure that the reservation covers one more attempt, which can
+	// cost at most bound nano-dollars.
+	Cover(c *call.Call, bound int64) *wire.Error
+	// Sent says that bytes of the request are about to leave for an upstream.
+	Sent(c *call.Call)
+	// Finish settles the call and writes its record. It is called exactly once
+	// for an answer that dispatch returned, before the answer's end reaches the
+	// caller; c.Err tells an answer that failed underway.
+	Finish(c *call.Call)
+}
+
+// Options bound what a call may take. Zero fields get defaults.
+type Options struct {
+	Attempts  int           // over all targets; default 3
+	Deadline  time.Duration // of the whole call; default 10 minutes
+	Timeouts  call.Timeouts // of an attempt; default 10 s, 5 minutes, 2 minutes
+	Backoff   time.Duration // first bound of the full-jitter wait; default 200 ms
+	MaxWait   time.Duration // largest bound of a wait, Retry-After included; default 10 s
+	MaxAnswer int           // bytes of a JSON answer; default 64 MiB
+	Log       *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	if o.Attempts <= 0 {
+		o.Attempts = 3
+	}
+	if o.MaxAnswer <= 0 {
+		o.MaxAnswer = 64 << 20
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	def(&o.Deadline, 10*time.Minute)
+	def(&o.Timeouts.Connect, 10*time.Second)
+	def(&o.Timeouts.FirstByte, 5*time.Minute)
+	def(&o.Timeouts.Idle, 2*time.Minute)
+	def(&o.Backoff, 200*time.Millisecond)
+	def(&o.MaxWait, 10*time.Second)
+	return o
+}
+
+// Dispatcher runs attempts. It is safe for concurrent use.
+type Dispatcher struct {
+	opt     Options
+	account Account
+}
+
+// New returns a dispatcher that accounts to account.
+func New(opt Options, account Account) *Dispatcher {
+	return &Dispatcher{opt: opt.withDefaults(), account: account}
+}
+
+// run is the state of one call's attempts.
+type run struct {
+	*Dispatcher
+	c        *call.Call
+	deadline time.Time
+	left     int    // attempts
+	dead     uint64 // steps of the plan that are not worth another try
+	round    int    // times that the plan was gone through
+	last     failure
+}
+
+// Do sends c along its plan. On success the answer is the caller's; otherwise
+// the error says what was tried. c.Target, c.Attempts and c.Status are filled.
+func (d *Dispatcher) Do(c *call.Call) (call.Answer, *wire.Error) {
+	r := run{Dispatcher: d, c: c, deadline: c.Received.Add(d.opt.Deadline), left: d.opt.Attempts}
+	prev := -1
+	for step := r.next(-1); step >= 0; step = r.next(step) {
+		p := &c.Plan.Attempts[step]
+		if prev >= 0 && !r.pause(p, step == prev) {
+			break
+		}
+		prev = step
+		cand := &c.Candidates[p.Index]
+		ans, ok := r.target(cand, p, step)
+		if ok {
+			return ans, nil
+		}
+		if r.last.final || r.left <= 0 || c.Gone.Left() {
+			break
+		}
+	}
+	return r.give()
+}
+
+// next returns the step of the plan after step that may be tried, wrapping
+// around, or -1.
+func (r *run) next(step int) int {
+	n := r.c.Plan.N
+	for range n {
+		if step++; step == n {
+			step, r.round = 0, r.round+1
+		}
+		if r.dead&(1<<step) == 0 {
+			return step
+		}
+	}
+	return -1
+}
+
+// target tries one target with its credentials until one is accepted.
+func (r *run) target(cand *call.Candidate, p *call.PlannedAttempt, step int) (call.Answer, bool) {
+	c := r.c
+	c.Target = cand.Target
+	for r.left > 0 {
+		if err := r.account.Cover(c, cand.Bound); err != nil {
+			r.last = failure{class: wire.ClassPolicy, err: err, final: true}
+			return call.Answer{}, false
+		}
+		r.left--
+		ans, ok := r.attempt(cand, p)
+		if ok {
+			return ans, true
+		}
+		switch r.last.class {
+		case wire.ClassAuth, wire.ClassQuota:
+			if r.last.tried && hasUsable(cand.Target.Provider, time.Now()) {
+				continue // the next credential of the same provider
+			}
+			// A refused credential never falls through to another provider.
+			r.last.final = r.last.class == wire.ClassAuth
+			r.dead |= 1 << step
+		case wire.ClassContextLength, wire.ClassModelNotFound:
+			r.dead |= 1 << step // another model may do
+		case wire.ClassInvalid, wire.ClassContentFilter, wire.ClassPolicy:
+			r.last.final = true
+		}
+		return call.Answer{}, false
+	}
+	return call.Answer{}, false
+}
+
+// pause waits before an attempt that goes to a target tried before: full
+// jitter, or what the target asked for if that is longer. A fresh target is
+// tried at once. False means there is no time left to wait.
+func (r *run) pause(p *call.PlannedAttempt, same bool) bool {
+	if r.round == 0 && !same {
+		return true
+	}
+	base, limit := r.opt.Backoff, r.opt.MaxWait
+	if p.Backoff > 0 {
+		base = p.Backoff
+	}
+	if p.BackoffMax > 0 {
+		limit = min(limit, p.BackoffMax)
+	}
+	bound := min(base<<min(r.round, 10), limit)
+	wait := rand.N(bound) + 1
+	if same && r.last.retryAfter > wait {
+		if r.last.retryAfter > r.opt.MaxWait {
+			return false // the caller is told when to come back
+		}
+		wait = r.last.retryAfter
+	}
+	if time.Until(r.deadline) <= wait {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.c.Gone.Done():
+		return false
+	}
+}
+
+// alive is how many steps of the plan may still be tried.
+func (r *run) alive() int { return r.c.Plan.N - bits.OnesCount64(r.dead) }
+
+// pickCredential returns the provider's next usable credential; ok is false
+// when it has some but none may be used now.
+func pickCredential(p *call.Provider, now time.Time) (cred *call.Credential, ok bool) {
+	if len(p.Credentials) == 0 {
+		return nil, true
+	}
+	ms := now.UnixMilli()
+	for _, c := range p.Credentials {
+		if c.Usable(ms) {
+			return c, true
+		}
+	}
+	return nil, false
+}
+
+func hasUsable(p *call.Provider, now time.Time) bool {
+	cred, ok := pickCredential(p, now)
+	return ok && cred != nil
+}

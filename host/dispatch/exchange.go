@@ -1,0 +1,226 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
+)
+
+// Headers between the host and an adapter's data socket.
+const (
+	headerUsage      = "x-signalbox-usage"
+	headerDropped    = "x-signalbox-dropped-params"
+	headerErrorClass = "x-signalbox-error-class"
+)
+
+// smallBody is up to what size a body is copied behind its head, so that both
+// leave in one write; larger ones go as a vector.
+const smallBody = 32 << 10
+
+func requestPrefix(ep *call.Endpoint) []byte {
+	p := append([]byte("POST "), ep.Path...)
+	p = append(p, " HTTP/1.1\r\nHost: "...)
+	p = append(p, ep.Host...)
+	return append(p, "\r\nContent-Type: application/json\r\nUser-Agent: signalbox\r\n"...)
+}
+
+// edit replaces a range of the caller's body.
+type edit struct {
+	at   scan.Span
+	with string
+}
+
+// rewrite holds the few places where the upstream's body differs from the
+// caller's: the model's name, and what metering and caps need.
+type rewrite struct {
+	edits [5]edit
+	n     int
+}
+
+func (r *rewrite) add(at scan.Span, with string) {
+	i := r.n
+	for i > 0 && r.edits[i-1].at.From > at.From {
+		r.edits[i] = r.edits[i-1]
+		i--
+	}
+	r.edits[i] = edit{at, with}
+	r.n++
+}
+
+// length is how long body becomes.
+func (r *rewrite) length(body []byte) int {
+	n := len(body)
+	for _, e := range r.edits[:r.n] {
+		n += len(e.with) - (e.at.To - e.at.From)
+	}
+	return n
+}
+
+// appendTo appends the rewritten body to dst.
+func (r *rewrite) appendTo(dst, body []byte) []byte {
+	from := 0
+	for _, e := range r.edits[:r.n] {
+		dst = append(append(dst, body[from:e.at.From]...), e.with...)
+		from = e.at.To
+	}
+	return append(dst, body[from:]...)
+}
+
+// vector appends the pieces of the rewritten body to v, without copying it.
+func (r *rewrite) vector(v net.Buffers, body []byte) net.Buffers {
+	from := 0
+	for _, e := range r.edits[:r.n] {
+		v = append(v, body[from:e.at.From], []byte(e.with))
+		from = e.at.To
+	}
+	return append(v, body[from:])
+}
+
+// plan decides the edits for one attempt. asked reports whether usage was asked
+// of the upstream on the gateway's own account.
+func (r *rewrite) plan(c *call.Call, ep *call.Endpoint, model string) (asked bool) {
+	r.n = 0
+	f := &c.Facts
+	r.add(f.ModelAt, quoted(model))
+	if f.Stream && ep.StreamUsage && !f.IncludeUsage {
+		asked = true
+		switch {
+		case f.UsageAt.Present():
+			r.add(f.UsageAt, "true")
+		case f.StreamOptions.Present() && c.Body[f.StreamOptions.From] == '{':
+			r.add(f.StreamOptions, `{"include_usage":true}`)
+			r.keepOptions(c)
+		case f.StreamOptions.Present(): // null
+			r.add(f.StreamOptions, `{"include_usage":true}`)
+		default:
+			r.add(scan.Span{From: f.End, To: f.End}, `,"stream_options":{"include_usage":true}`)
+		}
+	}
+	if d := c.Decision; d != nil && d.MaxTokens > 0 && c.Op == wire.OpChat {
+		r.capTokens(f, ep, strconv.FormatInt(d.MaxTokens, 10), d.MaxTokens)
+	}
+	return asked
+}
+
+// keepOptions narrows the edit of an existing stream_options object to an
+// insertion behind its brace, so that its other members stay.
+func (r *rewrite) keepOptions(c *call.Call) {
+	for i := range r.edits[:r.n] {
+		e := &r.edits[i]
+		if e.at != c.Facts.StreamOptions {
+			continue
+		}
+		inner := c.Body[e.at.From+1 : e.at.To-1]
+		for _, b := range inner {
+			if b == '"' {
+				e.at = scan.Span{From: e.at.From + 1, To: e.at.From + 1}
+				e.with = `"include_usage":true,`
+				return
+			}
+		}
+	}
+}
+
+func (r *rewrite) capTokens(f *scan.Facts, ep *call.Endpoint, limit string, n int64) {
+	found := false
+	for _, at := range f.MaxTokensAt {
+		if at.Present() {
+			found = true
+			if f.MaxTokens > n {
+				r.add(at, limit)
+			}
+		}
+	}
+	if !found {
+		name := ep.MaxTokens
+		if name == "" {
+			name = "max_tokens"
+		}
+		r.add(scan.Span{From: f.End, To: f.End}, `,"`+name+`":`+limit)
+	}
+}
+
+// quoted is model as the characters of a JSON string.
+func quoted(model string) string {
+	for i := range len(model) {
+		if c := model[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x80 {
+			q, err := json.Marshal(model)
+			if err != nil {
+				panic("BUG: cannot marshal a string; got " + err.Error())
+			}
+			return string(q[1 : len(q)-1])
+		}
+	}
+	return model
+}
+
+// send writes the request for one attempt.
+func (c *conn) send(x *call.Call, t *transport, r *rewrite, cred *call.Credential, model string) error {
+	b := append(c.out[:0], t.prefix...)
+	for i := range t.ep.Headers {
+		b = appendHeader(b, &t.ep.Headers[i], cred)
+	}
+	for _, name := range t.ep.PassHeaders {
+		if v := x.Header.Peek(name); len(v) > 0 {
+			b = append(append(append(append(b, name...), ": "...), v...), "\r\n"...)
+		}
+	}
+	if !t.ep.Direct() {
+		b = appendAdapterHeaders(b, x, cred, model)
+	}
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, int64(r.length(x.Body)), 10)
+	b = append(b, "\r\n\r\n"...)
+	if len(x.Body) <= smallBody {
+		b = r.appendTo(b, x.Body)
+		_, err := c.nc.Write(b)
+		c.out = b
+		return err
+	}
+	c.out = b
+	v := r.vector(net.Buffers{b}, x.Body)
+	_, err := v.WriteTo(c.nc)
+	return err
+}
+
+func appendHeader(b []byte, h *call.HeaderTemplate, cred *call.Credential) []byte {
+	b = append(append(append(b, h.Name...), ": "...), h.Prefix...)
+	if h.Credential && cred != nil {
+		b = append(b, cred.Value...)
+	}
+	return append(append(b, h.Suffix...), "\r\n"...)
+}
+
+func appendAdapterHeaders(b []byte, x *call.Call, cred *call.Credential, model string) []byte {
+	b = x.ID.Append(append(b, "x-signalbox-request-id: "...))
+	b = append(append(append(b, "\r\nx-signalbox-model: "...), model...), "\r\n"...)
+	if cred != nil {
+		b = append(append(append(b, "x-signalbox-credential: "...), cred.Value...), "\r\n"...)
+	}
+	return b
+}
+
+// stale reports whether err is what a connection gives that the peer had
+// closed while it lay idle.
+func stale(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// wait sets the deadline of the next reads and writes to at most d from now.
+func (c *conn) wait(now time.Time, d time.Duration, deadline time.Time) error {
+	until := now.Add(d)
+	if until.After(deadline) {
+		until = deadline
+	}
+	c.until = until
+	return c.nc.SetDeadline(until)
+}

@@ -1,0 +1,370 @@
+package dispatch
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+const (
+	streamBuffer = 8 << 10
+	maxEvent     = 16 << 20 // one event, an image in base64 included
+	drainTime    = time.Second
+)
+
+var errCut = errors.New("the answer was cut")
+
+var streamBuffers = sync.Pool{New: func() any { b := make([]byte, 0, streamBuffer); return &b }}
+
+// stream carries a streamed answer to the caller in whole events, so that an
+// error event can always follow. Between events it holds no buffer of its own.
+type stream struct {
+	exchange
+	status   int
+	buf      *[]byte // bytes that have arrived; nil while there are none
+	usage    wire.Usage
+	metered  bool
+	reason   bool // a finish reason has been seen
+	ended    bool // the dialect's last event has been seen
+	upErr    *wire.Error
+	eof      bool
+	finished bool
+	first    time.Time
+}
+
+// stream starts the streamed answer: it waits for the first event, since until
+// then another target can take over.
+func (x *exchange) stream(status int) (call.Answer, *failure) {
+	s := &stream{exchange: *x, status: status}
+	for {
+		err := s.fill()
+		if n := s.whole(); n > 0 && !commentsOnly((*s.buf)[:n]) {
+			break
+		}
+		if err == nil {
+			continue
+		}
+		s.drop()
+		if err == io.EOF {
+			return call.Answer{}, &failure{class: wire.ClassServer, status: status, spent: true,
+				err: wire.Errorf(502, "empty_stream", "%s ended the stream before its first event", x.t.Name)}
+		}
+		return call.Answer{}, x.broken(err, true)
+	}
+	if fail := s.firstError(); fail != nil {
+		s.drop()
+		return call.Answer{}, fail
+	}
+	s.first = time.Now()
+	x.cn = nil // the stream has it now
+	x.c.FirstByte = s.first.Sub(x.c.Received)
+	x.c.Streamed = true
+	return call.Answer{Status: status, ContentType: "text/event-stream", Stream: s}, nil
+}
+
+// firstError makes a failure of a stream whose first event is an error: no
+// byte has gone to the caller, so it counts like an error status.
+func (s *stream) firstError() *failure {
+	ev := parseEvent((*s.buf)[:s.whole()])
+	if !ev.isError() {
+		return nil
+	}
+	e, _ := wire.ReadError(ev.data)
+	f := &failure{status: s.status, class: leased(s.ep.Errors, s.status, e)}
+	if f.class == wire.ClassNone {
+		f.class = e.Class(s.status)
+	}
+	if f.class == wire.ClassNone {
+		f.class = wire.ClassServer
+	}
+	f.tried = s.cred != nil
+	f.err = wire.Errorf(502, "upstream_error", "%s answered with an error: %s", s.t.Name, e.Message)
+	f.err.Class = f.class
+	return f
+}
+
+// fill reads what has arrived, waiting if that is nothing.
+func (s *stream) fill() error {
+	if !s.cn.body.ready() {
+		if len(s.bytes()) == 0 {
+			s.drop()
+		}
+		before := time.Now()
+		if s.c.Streamed {
+			if err := s.renew(); err != nil {
+				return err
+			}
+		}
+		_, err := s.cn.br.Peek(1)
+		s.c.Upstream += time.Since(before)
+		if err != nil && err != io.EOF {
+			return err
+		}
+	}
+	if s.buf == nil {
+		s.buf = streamBuffers.Get().(*[]byte)
+	}
+	b := *s.buf
+	room := max(cap(b)-len(b), streamBuffer)
+	if len(b) > maxEvent {
+		return errTooLarge
+	}
+	var err error
+	*s.buf, err = s.cn.body.read(b, room)
+	s.eof = err == io.EOF
+	return err
+}
+
+func (s *stream) bytes() []byte {
+	if s.buf == nil {
+		return nil
+	}
+	return *s.buf
+}
+
+func (s *stream) drop() {
+	if s.buf != nil {
+		if cap(*s.buf) <= 4*streamBuffer {
+			*s.buf = (*s.buf)[:0]
+			streamBuffers.Put(s.buf)
+		}
+		s.buf = nil
+	}
+}
+
+// whole is the length of the complete events in the buffer.
+func (s *stream) whole() int {
+	b := s.bytes()
+	n := bytes.LastIndex(b, []byte("\n\n")) + 2
+	if n == 1 {
+		n = 0
+	}
+	if m := bytes.LastIndex(b[n:], []byte("\r\n\r\n")); m >= 0 {
+		n += m + 4
+	}
+	return n
+}
+
+// WriteTo implements call.Stream.
+func (s *stream) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		if n := s.whole(); n > 0 {
+			out := s.pass((*s.buf)[:n])
+			rest := copy(*s.buf, (*s.buf)[n:])
+			*s.buf = (*s.buf)[:rest]
+			if len(out) > 0 {
+				m, err := w.Write(out)
+				total += int64(m)
+				if err != nil {
+					s.c.Gone.Leave()
+					s.finish(s.left())
+					return total, err
+				}
+			}
+			if s.upErr != nil {
+				s.finish(s.upErr)
+				return total, errCut
+			}
+		}
+		if s.eof {
+			break
+		}
+		if err := s.fill(); err != nil && err != io.EOF {
+			return total, s.cut(w, err)
+		}
+	}
+	if !s.ended && !s.reason {
+		return total, s.cut(w, io.ErrUnexpectedEOF)
+	}
+	if len(s.bytes()) > 0 { // an unfinished event after the last whole one
+		return total, s.cut(w, io.ErrUnexpectedEOF)
+	}
+	s.finish(nil)
+	return total, nil
+}
+
+// pass looks through whole events and returns what goes to the caller: the
+// same bytes, unless a usage event that only the gateway asked for must go or
+// the closing comment must come. The result is valid until the next call.
+func (s *stream) pass(events []byte) []byte {
+	kept := 0 // events[:kept] stay as they are
+	var out []byte
+	for from := 0; from < len(events); {
+		to := from + eventLen(events[from:])
+		ev := parseEvent(events[from:to])
+		s.c.Events++
+		drop := s.meter(ev, events[from:to])
+		last := !s.ended && ev.isLast()
+		if drop || last {
+			out = append(out, events[kept:from]...)
+			kept = from
+			if drop {
+				kept = to
+			}
+		}
+		if last {
+			s.ended = true
+			out = s.closing(out)
+		}
+		from = to
+	}
+	if out == nil && kept == 0 {
+		return events
+	}
+	return append(out, events[kept:]...)
+}
+
+// meter reads what an event tells of usage, end and errors. It reports whether
+// the caller must not see the event.
+func (s *stream) meter(ev event, raw []byte) (drop bool) {
+	if ev.isError() && s.upErr == nil {
+		e, _ := wire.ReadError(ev.data)
+		s.upErr = wire.Errorf(502, "upstream_error", "%s broke off: %s", s.t.Name, e.Message)
+		return false
+	}
+	if !s.reason && bytes.Contains(raw, []byte(`"finish_reason":"`)) {
+		s.reason = true
+	}
+	if !bytes.Contains(raw, []byte(`"usage"`)) || !wire.ReadUsageEvent(s.c.Dialect, ev.data, &s.usage) {
+		return false
+	}
+	s.metered = true
+	return s.asked && bytes.Contains(raw, []byte(`"choices":[]`))
+}
+
+// closing settles the call and appends the comment that tells what it cost, to
+// stand before the last event.
+func (s *stream) closing(out []byte) []byte {
+	if !s.ep.Direct() {
+		s.trailing() // the adapter's usage comes behind the last event
+	}
+	s.finish(nil)
+	out = append(out, ": signalbox "...)
+	out = AppendSummary(out, s.c)
+	return append(out, "\n\n"...)
+}
+
+// AppendSummary appends what a call took and cost, as JSON.
+func AppendSummary(dst []byte, c *call.Call) []byte {
+	dst = append(dst, `{"request_id":"`...)
+	dst = c.ID.Append(dst)
+	dst = append(dst, `","cost_usd":`...)
+	dst = AppendUSD(dst, c.Cost)
+	dst = append(dst, `,"cost":"`...)
+	dst = append(dst, c.Provenance.String()...)
+	dst = append(dst, `","input_tokens":`...)
+	dst = strconv.AppendInt(dst, c.Usage.Prompt(), 10)
+	dst = append(dst, `,"output_tokens":`...)
+	dst = strconv.AppendInt(dst, c.Usage.Completion(), 10)
+	dst = append(dst, `,"overhead_us":`...)
+	dst = strconv.AppendInt(dst, c.Overhead().Microseconds(), 10)
+	return append(dst, '}')
+}
+
+// AppendUSD appends nano-dollars as a decimal number of dollars.
+func AppendUSD(dst []byte, nano int64) []byte {
+	if nano < 0 {
+		dst, nano = append(dst, '-'), -nano
+	}
+	dst = strconv.AppendInt(dst, nano/1e9, 10)
+	frac := nano % 1e9
+	if frac == 0 {
+		return dst
+	}
+	dst = append(dst, '.')
+	for div := int64(1e8); frac > 0; div /= 10 {
+		dst = append(dst, byte('0'+frac/div))
+		frac %= div
+	}
+	return dst
+}
+
+// trailing reads on to the end of the upstream's answer, for its trailers and
+// so that the connection can serve again.
+func (s *stream) trailing() {
+	now := time.Now()
+	if !s.cn.body.ready() && s.cn.wait(now, drainTime, s.deadline) != nil {
+		return
+	}
+	for range 64 {
+		if s.eof || s.fill() != nil {
+			break
+		}
+	}
+	if u := s.cn.body.usage; len(u) > 0 {
+		if parsed, ok := parseUsage(u); ok {
+			s.usage, s.metered = parsed, true
+		}
+	}
+}
+
+// cut ends an answer that broke off: the caller gets an error event in its own
+// dialect and then loses the connection.
+func (s *stream) cut(w io.Writer, err error) error {
+	f := s.broken(err, true)
+	e := f.err
+	if e == nil {
+		e = wire.Errorf(502, "stream_interrupted", "%s broke off before the end of its answer", s.t.Name)
+		e.Class = f.class
+		if f.class == wire.ClassTimeout {
+			e = wire.Errorf(504, "stream_timeout", "%s sent nothing for too long", s.t.Name)
+			e.Class = f.class
+		}
+	}
+	s.finish(e)
+	if !s.c.Gone.Left() {
+		_, _ = w.Write(wire.AppendErrorEvent(nil, s.c.Dialect, e, s.c.ID.String())) // the connection is cut anyway
+	}
+	return errCut
+}
+
+func (s *stream) left() *wire.Error {
+	e := wire.Errorf(499, "client_closed_request", "the caller closed the connection before the answer was complete")
+	e.Class = wire.ClassNetwork
+	return e
+}
+
+// finish accounts for the answer, once.
+func (s *stream) finish(err *wire.Error) {
+	if s.finished {
+		return
+	}
+	s.finished = true
+	c := s.c
+	if s.metered {
+		c.Usage, c.Provenance = s.usage, call.CostComputed
+	}
+	c.Err = err
+	var perToken time.Duration
+	if n := c.Events - 1; n > 0 {
+		perToken = time.Since(s.first) / time.Duration(n)
+	}
+	s.t.State.Observe(err != nil && !c.Gone.Left(), s.first.Sub(c.Received), perToken)
+	s.account.Finish(c)
+}
+
+// Close implements call.Stream.
+func (s *stream) Close() error {
+	if !s.finished { // the caller's connection broke before anything was written
+		s.c.Gone.Leave()
+		s.finish(s.left())
+	}
+	if s.cn != nil {
+		if s.ended && !s.cn.body.done && !s.c.Gone.Left() {
+			s.trailing()
+		}
+		s.c.Gone.Free()
+		s.done(nil)
+		s.t.State.InFlight.Add(-1)
+		s.ep.Process.Release()
+	}
+	s.drop()
+	return nil
+}
