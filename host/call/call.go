@@ -31,6 +31,7 @@ type Call struct {
 	// Header reads the caller's request headers, for the few that a lease passes on.
 	Header Header
 
+	Owner     any // what the host keeps beside the call; it survives Reset
 	Principal *Principal
 	Decision  *Decision
 

@@ -2,6 +2,7 @@ package call
 
 import (
 	"math"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,24 @@ func (p *Price) Cost(u wire.Usage) int64 {
 	add(u.Output, p.Output)
 	add(u.Reasoning, p.Reasoning)
 	return sum + (rest+999_999)/1e6
+}
+
+// AppendUSD appends nano-dollars as a decimal number of dollars.
+func AppendUSD(dst []byte, nano int64) []byte {
+	if nano < 0 {
+		dst, nano = append(dst, '-'), -nano
+	}
+	dst = strconv.AppendInt(dst, nano/1e9, 10)
+	frac := nano % 1e9
+	if frac == 0 {
+		return dst
+	}
+	dst = append(dst, '.')
+	for div := int64(1e8); frac > 0; div /= 10 {
+		dst = append(dst, byte('0'+frac/div))
+		frac %= div
+	}
+	return dst
 }
 
 // Candidate is a target that a request may go to.

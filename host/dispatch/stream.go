@@ -247,16 +247,16 @@ func (s *stream) closing(out []byte) []byte {
 	}
 	s.finish(nil)
 	out = append(out, ": signalbox "...)
-	out = AppendSummary(out, s.c)
+	out = appendSummary(out, s.c)
 	return append(out, "\n\n"...)
 }
 
-// AppendSummary appends what a call took and cost, as JSON.
-func AppendSummary(dst []byte, c *call.Call) []byte {
+// appendSummary appends what a call took and cost, as JSON.
+func appendSummary(dst []byte, c *call.Call) []byte {
 	dst = append(dst, `{"request_id":"`...)
 	dst = c.ID.Append(dst)
 	dst = append(dst, `","cost_usd":`...)
-	dst = AppendUSD(dst, c.Cost)
+	dst = call.AppendUSD(dst, c.Cost)
 	dst = append(dst, `,"cost":"`...)
 	dst = append(dst, c.Provenance.String()...)
 	dst = append(dst, `","input_tokens":`...)
@@ -266,24 +266,6 @@ func AppendSummary(dst []byte, c *call.Call) []byte {
 	dst = append(dst, `,"overhead_us":`...)
 	dst = strconv.AppendInt(dst, c.Overhead().Microseconds(), 10)
 	return append(dst, '}')
-}
-
-// AppendUSD appends nano-dollars as a decimal number of dollars.
-func AppendUSD(dst []byte, nano int64) []byte {
-	if nano < 0 {
-		dst, nano = append(dst, '-'), -nano
-	}
-	dst = strconv.AppendInt(dst, nano/1e9, 10)
-	frac := nano % 1e9
-	if frac == 0 {
-		return dst
-	}
-	dst = append(dst, '.')
-	for div := int64(1e8); frac > 0; div /= 10 {
-		dst = append(dst, byte('0'+frac/div))
-		frac %= div
-	}
-	return dst
 }
 
 // trailing reads on to the end of the upstream's answer, for its trailers and

@@ -1,0 +1,151 @@
+package server
+
+import (
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// Names of what an answer tells of its way through the gateway, canonical as
+// fasthttp writes them.
+var (
+	hRequestID = []byte("X-Signalbox-Request-Id")
+	hProvider  = []byte("X-Signalbox-Provider")
+	hModel     = []byte("X-Signalbox-Model")
+	hAttempts  = []byte("X-Signalbox-Attempts")
+	hRoute     = []byte("X-Signalbox-Route")
+	hPolicy    = []byte("X-Signalbox-Policy")
+	hCost      = []byte("X-Signalbox-Cost-Usd")
+	hOverhead  = []byte("X-Signalbox-Overhead-Us")
+	hDropped   = []byte("X-Signalbox-Dropped-Params")
+)
+
+// finish writes a complete answer or an error and gives the call back.
+func (s *Server) finish(ctx *fasthttp.RequestCtx, c *call.Call, ans call.Answer, err *wire.Error) {
+	defer s.handler.Done(c)
+	s.headers(ctx, c)
+	if err != nil {
+		if ans.Body == nil {
+			ans = call.Answer{ContentType: "application/json", Body: wire.AppendError(c.Buf[:0], c.Dialect, err, c.ID.String())}
+		}
+		ans.Status = err.Status
+		retryAfter(ctx, err)
+	}
+	ctx.Response.SetStatusCode(ans.Status)
+	ctx.Response.Header.SetContentType(ans.ContentType)
+	var scratch [32]byte
+	ctx.Response.Header.SetCanonical(hCost, call.AppendUSD(scratch[:0], c.Cost))
+	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(scratch[:0], c.Overhead().Microseconds(), 10))
+	c.Buf = ctx.Response.SwapBody(ans.Body) // the bytes change hands without a copy
+}
+
+func retryAfter(ctx *fasthttp.RequestCtx, err *wire.Error) {
+	if err.RetryAfter > 0 {
+		seconds := int64((err.RetryAfter + time.Second - 1) / time.Second)
+		ctx.Response.Header.Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
+}
+
+// fail answers a request that never became a call.
+func (s *Server) fail(ctx *fasthttp.RequestCtx, d wire.Dialect, err *wire.Error) {
+	ctx.Response.SetStatusCode(err.Status)
+	ctx.Response.Header.SetContentType("application/json")
+	retryAfter(ctx, err)
+	ctx.Response.SetBody(wire.AppendError(nil, d, err, ""))
+}
+
+// headers tells what the call went through so far.
+func (s *Server) headers(ctx *fasthttp.RequestCtx, c *call.Call) {
+	h := &ctx.Response.Header
+	var scratch [64]byte
+	if c.ID != 0 {
+		h.SetCanonical(hRequestID, c.ID.Append(scratch[:0]))
+	}
+	if d := c.Decision; d != nil {
+		h.SetCanonical(hPolicy, append(scratch[:0], d.Revision...))
+	}
+	if c.Plan.Route != "" {
+		h.SetCanonical(hRoute, append(scratch[:0], c.Plan.Route...))
+	}
+	if t := c.Target; t != nil {
+		h.SetCanonical(hProvider, append(scratch[:0], t.Provider.Name...))
+		h.SetCanonical(hModel, append(scratch[:0], t.Model...))
+		h.SetCanonical(hAttempts, strconv.AppendInt(scratch[:0], int64(len(c.Attempts)), 10))
+	}
+	if len(c.Dropped) > 0 {
+		h.SetCanonical(hDropped, c.Dropped)
+	}
+}
+
+// stream hands the answer to fasthttp as a body that writes itself.
+func (s *Server) stream(ctx *fasthttp.RequestCtx, c *call.Call, nc *conn, ans call.Answer) {
+	s.headers(ctx, c)
+	h := &ctx.Response.Header
+	ctx.Response.SetStatusCode(ans.Status)
+	h.SetContentType(ans.ContentType)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+	_ = h.AddTrailerBytes(hCost) // neither name is forbidden as a trailer
+	_ = h.AddTrailerBytes(hOverhead)
+	ctx.Response.SetBodyStream(&body{Server: s, ctx: ctx, call: c, conn: nc, stream: ans.Stream}, -1)
+}
+
+// body is a streamed answer in fasthttp's hands.
+type body struct {
+	*Server
+	ctx    *fasthttp.RequestCtx
+	call   *call.Call
+	conn   *conn
+	stream call.Stream
+}
+
+// SupportsBodyWriteTo makes fasthttp call WriteTo: no second buffer per stream.
+func (b *body) SupportsBodyWriteTo() bool { return true }
+
+// Read exists for the type of fasthttp's interface alone.
+func (b *body) Read([]byte) (int, error) {
+	panic("BUG: a streamed body is written, not read; got Read; want WriteTo")
+}
+
+// WriteTo implements io.WriterTo.
+func (b *body) WriteTo(w io.Writer) (int64, error) {
+	c := b.call
+	c.Body, c.Header = nil, nil // no attempt needs them once bytes flow
+	b.ctx.Request.ResetBody()
+	n, err := b.stream.WriteTo(w)
+	if err != nil {
+		return n, err
+	}
+	var scratch [32]byte
+	h := &b.ctx.Response.Header
+	h.SetCanonical(hCost, call.AppendUSD(scratch[:0], c.Cost))
+	h.SetCanonical(hOverhead, strconv.AppendInt(scratch[:0], c.Overhead().Microseconds(), 10))
+	return n, nil
+}
+
+// Close implements io.Closer: fasthttp calls it once, whatever happened.
+func (b *body) Close() error {
+	if b.conn != nil {
+		b.conn.running(nil)
+	}
+	err := b.stream.Close()
+	b.handler.Done(b.call)
+	return err
+}
+
+// models lists the models in the form that the caller's client reads.
+func (s *Server) models(ctx *fasthttp.RequestCtx) {
+	list, err := s.catalogue.Models(keyOf(ctx))
+	d := dialectOf(ctx)
+	if err != nil {
+		s.fail(ctx, d, err)
+		return
+	}
+	ctx.Response.Header.SetContentType("application/json")
+	ctx.Response.SetBody(appendModels(nil, d, list))
+}

@@ -1,0 +1,189 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+)
+
+// watcher sees callers leave. Every accepted connection is registered once
+// with an epoll instance for EPOLLRDHUP, which also tells of a leaving caller
+// behind TLS, behind pipelined bytes and while the upstream is silent. The
+// instance itself is waited on by the runtime's poller, so this costs neither a
+// thread nor anything per request.
+//
+// A half-closed connection counts as left: see docs/RATIONALE.md.
+type watcher struct {
+	file *os.File
+	raw  syscall.RawConn
+	mu   sync.Mutex
+	next uint64
+	byID map[uint64]*conn
+	done chan struct{}
+}
+
+func newWatcher() (*watcher, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("cannot create epoll instance: %w", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("cannot set up epoll instance: %w", err)
+	}
+	w := &watcher{file: os.NewFile(uintptr(fd), "epoll"), byID: map[uint64]*conn{}, done: make(chan struct{})}
+	if w.raw, err = w.file.SyscallConn(); err != nil {
+		_ = w.file.Close()
+		return nil, fmt.Errorf("cannot wait on epoll instance: %w", err)
+	}
+	go w.run()
+	return w, nil
+}
+
+func (w *watcher) run() {
+	defer close(w.done)
+	events := make([]unix.EpollEvent, 128)
+	for {
+		n := 0
+		err := w.raw.Read(func(fd uintptr) bool {
+			var err error
+			n, err = unix.EpollWait(int(fd), events, 0)
+			return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+		})
+		if err != nil {
+			return // closed
+		}
+		for _, ev := range events[:max(n, 0)] {
+			id := uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32
+			w.mu.Lock()
+			c := w.byID[id]
+			w.mu.Unlock()
+			if c != nil {
+				c.peerLeft()
+			}
+		}
+	}
+}
+
+// stop ends the watch; connections that are open stay open.
+func (w *watcher) stop() {
+	_ = w.file.Close()
+	<-w.done
+}
+
+// add registers c. Without it the caller's leaving is noticed at the next write.
+func (w *watcher) add(c *conn) error {
+	w.mu.Lock()
+	w.next++
+	c.id = w.next
+	w.byID[c.id] = c
+	w.mu.Unlock()
+	ev := unix.EpollEvent{Events: unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(uint32(c.id)), Pad: int32(uint32(c.id >> 32))}
+	var addErr error
+	raw, err := c.TCPConn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	err = raw.Control(func(fd uintptr) {
+		cerr := w.raw.Control(func(ep uintptr) {
+			addErr = unix.EpollCtl(int(ep), unix.EPOLL_CTL_ADD, int(fd), &ev)
+		})
+		addErr = errors.Join(addErr, cerr)
+	})
+	return errors.Join(err, addErr)
+}
+
+func (w *watcher) remove(c *conn) {
+	w.mu.Lock()
+	delete(w.byID, c.id)
+	w.mu.Unlock()
+}
+
+// conn is a caller's connection: it knows the call that runs on it, and ends
+// when the caller does not take what is written.
+type conn struct {
+	*net.TCPConn
+	watcher *watcher
+	id      uint64
+	stall   time.Duration // longest that one write may take
+	until   time.Time     // write deadline that is set
+	left    atomic.Bool
+	gone    atomic.Pointer[call.Gone]
+	closing sync.Once
+}
+
+func (c *conn) peerLeft() {
+	c.left.Store(true)
+	if g := c.gone.Load(); g != nil {
+		g.Leave()
+	}
+}
+
+// running makes g hear when the caller leaves; nil ends that.
+func (c *conn) running(g *call.Gone) {
+	c.gone.Store(g)
+	if g != nil && c.left.Load() {
+		g.Leave()
+	}
+}
+
+// Write implements net.Conn with a deadline that is renewed as bytes go out:
+// streams may take hours, one write may not.
+func (c *conn) Write(p []byte) (int, error) {
+	if now := time.Now(); c.until.Sub(now) < c.stall*3/4 {
+		c.until = now.Add(c.stall)
+		if err := c.SetWriteDeadline(c.until); err != nil {
+			return 0, err
+		}
+	}
+	return c.TCPConn.Write(p)
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.closing.Do(func() { c.watcher.remove(c) })
+	return c.TCPConn.Close()
+}
+
+// listener wraps what it accepts.
+type listener struct {
+	net.Listener
+	watcher *watcher
+	stall   time.Duration
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nc, nil
+	}
+	c := &conn{TCPConn: tcp, watcher: l.watcher, stall: l.stall}
+	if err := l.watcher.add(c); err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("cannot watch connection: %w", err)
+	}
+	return c, nil
+}
+
+// connOf returns the caller's connection beneath TLS, nil if it is none of ours.
+func connOf(nc net.Conn) *conn {
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = t.NetConn()
+	}
+	c, _ := nc.(*conn)
+	return c
+}
