@@ -196,7 +196,7 @@ func (x *exchange) ask(rw *rewrite, model string, now time.Time) *failure {
 			c.SentUp = true
 			if err = cn.send(c, x.tr, rw, x.cred, model); err == nil || len(c.Body) > smallBody {
 				// A refusal of a large body may come before all of it was written.
-				if herr := cn.head.Read(cn.br); herr == nil || err == nil {
+				if herr := cn.readHead(); herr == nil || err == nil {
 					err = herr
 				}
 			}

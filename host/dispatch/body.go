@@ -44,8 +44,25 @@ func (b *body) reset(br *bufio.Reader, contentLength int) {
 	}
 }
 
-// ready reports whether read will not block.
-func (b *body) ready() bool { return b.done || b.br.Buffered() > 0 }
+// ready reports whether read will not wait.
+func (b *body) ready() bool {
+	if b.framing == byChunks && b.left == 0 && !b.done {
+		return b.lineBuffered()
+	}
+	return b.done || b.br.Buffered() > 0
+}
+
+// await waits until read will not, or the connection has ended.
+func (b *body) await() error {
+	for !b.ready() {
+		if _, err := b.br.Peek(b.br.Buffered() + 1); err == io.EOF {
+			return nil // read says what that means
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // read appends what has arrived to dst, waiting only while that is nothing. It
 // returns io.EOF with the last bytes or after them.

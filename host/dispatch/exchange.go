@@ -208,6 +208,15 @@ func appendAdapterHeaders(b []byte, x *call.Call, cred *call.Credential, model s
 	return b
 }
 
+// readHead reads the head of an answer. The first byte is waited for apart:
+// fasthttp hides what kept it from coming.
+func (c *conn) readHead() error {
+	if _, err := c.br.Peek(1); err != nil {
+		return err
+	}
+	return c.head.Read(c.br)
+}
+
 // stale reports whether err is what a connection gives that the peer had
 // closed while it lay idle.
 func stale(err error) bool {

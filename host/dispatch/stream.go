@@ -101,9 +101,9 @@ func (s *stream) fill() error {
 				return err
 			}
 		}
-		_, err := s.cn.br.Peek(1)
+		err := s.cn.body.await()
 		s.c.Upstream += time.Since(before)
-		if err != nil && err != io.EOF {
+		if err != nil {
 			return err
 		}
 	}
