@@ -1,0 +1,169 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+)
+
+// Options of an engine. The zero value is the default bundle, not watched.
+type Options struct {
+	Path  string // folder or .tar.gz; empty: the default bundle of the binary
+	Log   *slog.Logger
+	Watch bool // reload when the bundle changes on disk
+
+	Deadline  time.Duration // of one decision, 5 ms if 0
+	MemoBytes int64         // cap on what is remembered, 8 MiB if 0
+	Filters   []string      // names that policies may demand; any other is an error
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Deadline == 0 {
+		o.Deadline = 5 * time.Millisecond
+	}
+	if o.MemoBytes == 0 {
+		o.MemoBytes = 8 << 20
+	}
+	return o
+}
+
+// Engine decides by the last good bundle. It is safe for concurrent use.
+type Engine struct {
+	opts Options
+	snap atomic.Pointer[snapshot]
+
+	decisions, denials, failures atomic.Uint64
+	reloads, reloadErrors        atomic.Uint64
+	logged                       atomic.Int64 // Unix s of the last error that was logged
+
+	mu      sync.Mutex // held by a reload
+	units   map[string]*unitStats
+	lastErr error
+	watch   *watcher
+}
+
+// Open loads the bundle; without a good one there is no engine. ctx bounds
+// nothing but the watch, which ends with it or with Close.
+func Open(ctx context.Context, opts Options) (*Engine, error) {
+	e := &Engine{opts: opts.withDefaults(), units: map[string]*unitStats{}}
+	if e.opts.Watch && e.opts.Path != "" { // first, so that no change falls between
+		w, err := watch(ctx, e.opts.Path, e.changed)
+		if err != nil {
+			return nil, fmt.Errorf("cannot watch policy bundle %q: %w", e.opts.Path, err)
+		}
+		e.watch = w
+	}
+	if err := e.Reload(); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// Close ends the watch. The engine goes on deciding.
+func (e *Engine) Close() {
+	e.watch.close()
+}
+
+func (e *Engine) changed() {
+	if err := e.Reload(); err != nil {
+		e.opts.Log.Error("policy: new bundle refused, the last good one stays", "error", err, "revision", e.Revision())
+	}
+}
+
+// Reload reads the bundle again and swaps it in if it passes every check;
+// otherwise the last good one stays. Requests under way finish on the old one.
+func (e *Engine) Reload() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.reload()
+	if e.lastErr = err; err != nil {
+		e.reloadErrors.Add(1)
+	}
+	return err
+}
+
+func (e *Engine) reload() error {
+	src, err := load(e.opts.Path)
+	if err != nil {
+		return err
+	}
+	if old := e.snap.Load(); old != nil && old.revision == src.revision {
+		return nil
+	}
+	s, err := activate(src, &e.opts)
+	if err != nil {
+		return fmt.Errorf("cannot activate policy bundle %q: %w", e.opts.Path, err)
+	}
+	for _, u := range s.units {
+		if e.units[u.name] == nil {
+			e.units[u.name] = &unitStats{}
+		}
+		u.stats = e.units[u.name]
+	}
+	e.snap.Store(s)
+	e.reloads.Add(1)
+	e.opts.Log.Info("policy: bundle active", "revision", s.revision, "units", len(s.units))
+	return nil
+}
+
+// activate builds a snapshot and proves it by its probes.
+func activate(src *source, o *Options) (*snapshot, error) {
+	s, err := build(src, o)
+	if err != nil {
+		return nil, err
+	}
+	probes, err := parseProbes(src.probes)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.probe(probes)
+}
+
+var errNothing = errors.New("BUG: the call has no principal")
+
+// noPolicy is the answer when there is nothing to decide with.
+var noPolicy = &call.Decision{Reasons: []call.Reason{{Code: CodePolicyError}}}
+
+// Decide says whether c may go on and under which obligations. It is never
+// nil; whatever goes wrong is a denial. When every unit remembers its answer
+// it allocates nothing.
+func (e *Engine) Decide(c *call.Call) *call.Decision {
+	e.decisions.Add(1)
+	s := e.snap.Load()
+	if s == nil || c.Principal == nil {
+		e.failed(c, errNothing)
+		return noPolicy
+	}
+	r := getReader(c, &s.env)
+	d, err := s.decide(r)
+	putReader(r)
+	if err != nil {
+		e.failed(c, err)
+	} else if !d.Allow {
+		e.denials.Add(1)
+	}
+	return d
+}
+
+// failed counts an error, and logs at most one a second: a broken policy fails
+// in every request.
+func (e *Engine) failed(c *call.Call, err error) {
+	e.failures.Add(1)
+	now := time.Now().Unix()
+	if last := e.logged.Load(); last != now && e.logged.CompareAndSwap(last, now) {
+		e.opts.Log.Error("policy: cannot decide, request refused", "request", c.ID, "error", err)
+	}
+}
+
+// Revision names the bundle that decides now.
+func (e *Engine) Revision() string { return e.snap.Load().revision }

@@ -1,0 +1,47 @@
+package policy
+
+// Stats are an engine's counters; all but Units' Entries and Bytes only grow.
+type Stats struct {
+	Revision     string
+	Decisions    uint64
+	Denials      uint64 // decided against the request
+	Failures     uint64 // could not be decided, and so refused
+	Reloads      uint64 // bundles that became active
+	ReloadErrors uint64
+	LastError    error // of the last reload, nil if it went well
+	MemoBytes    int64 // of all units and the merged decisions
+	Units        []UnitStats
+}
+
+// UnitStats are the counters of one unit.
+type UnitStats struct {
+	Name    string
+	Cached  bool   // its verdicts are remembered
+	Hits    uint64 // answered from memory
+	Misses  uint64 // evaluated
+	Errors  uint64 // of those, decided nothing
+	Entries int64
+	Bytes   int64
+}
+
+// Stats returns the counters as they are now.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	lastErr := e.lastErr
+	e.mu.Unlock()
+	s := e.snap.Load()
+	st := Stats{
+		Revision: s.revision, LastError: lastErr, MemoBytes: s.merged.bytes.Load(),
+		Decisions: e.decisions.Load(), Denials: e.denials.Load(), Failures: e.failures.Load(),
+		Reloads: e.reloads.Load(), ReloadErrors: e.reloadErrors.Load(),
+	}
+	for _, u := range s.units {
+		us := UnitStats{Name: u.name, Hits: u.stats.hits.Load(), Misses: u.stats.misses.Load(), Errors: u.stats.errors.Load()}
+		if u.memo != nil {
+			us.Cached, us.Entries, us.Bytes = true, u.memo.entries.Load(), u.memo.bytes.Load()
+		}
+		st.MemoBytes += us.Bytes
+		st.Units = append(st.Units, us)
+	}
+	return st
+}

@@ -1,0 +1,141 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/cache"
+)
+
+// unit is one package of a bundle, compiled: what it reads, how it is asked,
+// and what it has answered.
+type unit struct {
+	unitRules
+	reads  *reads
+	bundle *compiled
+	query  ast.Body
+	values cache.InterQueryValueCache // compiled patterns
+	decode decoder
+	memo   *memo[verdict] // nil: the unit is evaluated every time
+	known  interner
+	stats  *unitStats
+}
+
+// unitStats outlive a snapshot, so that counters never go back.
+type unitStats struct {
+	hits, misses, errors atomic.Uint64
+}
+
+// newUnit prepares the unit's one query. The comprehensions make an undefined
+// rule visible as an empty list; as part of the query itself it would leave no
+// answer at all.
+func newUnit(rules *unitRules, b *compiled, r *reads) (*unit, error) {
+	u := &unit{unitRules: *rules, reads: r, bundle: b, decode: decoder{unit: rules.name, permit: rules.permit, obligations: rules.obligations},
+		values: cache.NewInterQueryValueCache(context.Background(), nil)}
+	deny := "set()"
+	if u.deny {
+		deny = u.ref("deny").String()
+	}
+	collect := func(rule string, has bool) string {
+		if !has {
+			return "[]"
+		}
+		return fmt.Sprintf("[x | x = %s]", u.ref(rule))
+	}
+	body, err := ast.ParseBodyWithOpts(fmt.Sprintf("d = %s; p = %s; o = %s",
+		deny, collect("permit", u.permit), collect("obligations", u.obligations)), ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err != nil {
+		return nil, fmt.Errorf("cannot prepare unit %q: %w", u.name, err)
+	}
+	if u.query, err = b.compiler.QueryCompiler().Compile(body); err != nil {
+		return nil, fmt.Errorf("cannot prepare unit %q: %w", u.name, err)
+	}
+	return u, nil
+}
+
+// ask returns what the unit says of r's call, from memory if it can.
+func (u *unit) ask(r *reader) (*verdict, error) {
+	if u.memo != nil {
+		r.key = r.appendKey(r.key[:0], u.reads.fields)
+		if v := u.memo.get(r.key); v != nil {
+			u.stats.hits.Add(1)
+			return v, nil
+		}
+	}
+	u.stats.misses.Add(1)
+	v, err := u.eval(r.evaluation())
+	if err != nil {
+		u.stats.errors.Add(1)
+		return nil, err
+	}
+	if u.memo != nil && len(r.key) <= maxKey {
+		u.memo.put(r.key, v, v.size)
+	}
+	return v, nil
+}
+
+// eval evaluates the unit; an error means that it decided nothing.
+func (u *unit) eval(input *ast.Term, cancel topdown.Cancel) (v *verdict, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			v, err = nil, fmt.Errorf("cannot evaluate unit %q: panic: %v", u.name, p)
+		}
+	}()
+	q := topdown.NewQuery(u.query).
+		WithCompiler(u.bundle.compiler).WithStore(u.bundle.store).WithTransaction(u.bundle.txn).
+		WithInput(input).WithCancel(cancel).WithMetrics(metrics.NoOp()).
+		WithInterQueryBuiltinValueCache(u.values).
+		WithStrictBuiltinErrors(true) // else a bad pattern makes its rule undefined: no denial
+	answers := 0
+	err = q.Iter(context.Background(), func(qr topdown.QueryResult) error {
+		answers++
+		var err error
+		v, err = u.known.intern(&u.decode, qr)
+		return err
+	})
+	if err == nil && answers != 1 {
+		err = fmt.Errorf("got %d answers, want 1", answers)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot evaluate unit %q: %w", u.name, err)
+	}
+	return v, nil
+}
+
+// maxInterned bounds the distinct verdicts that are kept by content.
+const maxInterned = 4 << 10
+
+// verdictIDs number verdicts; one is never used twice.
+var verdictIDs atomic.Uint64
+
+// interner makes equal answers one verdict, so that the merged decision can be
+// remembered by the verdicts' ids.
+type interner struct {
+	mu     sync.Mutex
+	byText map[string]*verdict
+}
+
+func (n *interner) intern(d *decoder, qr topdown.QueryResult) (*verdict, error) {
+	deny, permit, obligations := qr["d"], qr["p"], qr["o"]
+	text := deny.String() + permit.String() + obligations.String() // OPA prints equal values alike
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if v := n.byText[text]; v != nil {
+		return v, nil
+	}
+	v, err := d.verdict(deny, permit, obligations)
+	if err != nil {
+		return nil, err
+	}
+	v.id, v.size = verdictIDs.Add(1), int64(512+4*len(text))
+	if n.byText == nil || len(n.byText) >= maxInterned {
+		n.byText = map[string]*verdict{}
+	}
+	n.byText[text] = v
+	return v, nil
+}

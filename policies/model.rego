@@ -1,0 +1,22 @@
+# Which models a caller may ask for, and which targets may serve them.
+package signalbox.units.model
+
+import data.signalbox.lib.access
+
+deny contains {"code": "model_not_allowed", "v": input.request.model} if {
+	some layer in access.layers
+	layer.models
+	not listed(layer.models)
+}
+
+listed(patterns) if {
+	some pattern in patterns
+	glob.match(pattern, ["/"], input.request.model)
+}
+
+eligible contains {target | some target in layer.targets} if {
+	some layer in access.layers
+	layer.targets
+}
+
+obligations["targets"] := intersection(eligible) if count(eligible) > 0
