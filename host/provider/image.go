@@ -1,0 +1,143 @@
+package provider
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// image is an adapter's program in memory that can no longer be changed, so
+// that what was hashed is what is executed, at every restart.
+type image struct {
+	file   *os.File
+	sha256 string
+	refs   int
+}
+
+// images shares equal images between processes.
+type images struct {
+	mu    sync.Mutex
+	bySHA map[string]*image
+}
+
+// load returns the image of the program at path; the caller releases it. A
+// program that runs already is found by the hash of its file and not copied
+// again.
+func (s *images) load(path, pin string) (*image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open adapter: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("cannot execute adapter %q: it is not a regular file", path)
+	}
+	sum, err := hash(f)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read adapter %q: %w", path, err)
+	}
+	if im := s.acquire(sum); im != nil {
+		return s.pinned(im, pin, path)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("cannot read adapter %q: %w", path, err)
+	}
+	im, err := seal(f, filepath.Base(path))
+	if err != nil {
+		return nil, fmt.Errorf("cannot copy adapter %q: %w", path, err)
+	}
+	return s.pinned(s.add(im), pin, path)
+}
+
+func (s *images) acquire(sum string) *image {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	im := s.bySHA[sum]
+	if im != nil {
+		im.refs++
+	}
+	return im
+}
+
+// add counts one reference to im, or to an equal image that is there already.
+func (s *images) add(im *image) *image {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.bySHA[im.sha256]; old != nil {
+		im.file.Close()
+		im = old
+	}
+	if s.bySHA == nil {
+		s.bySHA = map[string]*image{}
+	}
+	s.bySHA[im.sha256] = im
+	im.refs++
+	return im
+}
+
+func (s *images) pinned(im *image, pin, path string) (*image, error) {
+	if pin != "" && pin != im.sha256 {
+		s.release(im)
+		return nil, fmt.Errorf("adapter %q has sha256 %s; the configuration pins %s: restore the file or change adapter.sha256", path, im.sha256, pin)
+	}
+	return im, nil
+}
+
+func (s *images) release(im *image) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if im.refs--; im.refs == 0 {
+		im.file.Close()
+		delete(s.bySHA, im.sha256)
+	}
+}
+
+func hash(r io.Reader) (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// seal copies a program into a memory file, seals that and hashes what it holds then.
+func seal(from io.Reader, name string) (*image, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	if err == unix.EINVAL { // a kernel before 6.3 knows no MFD_EXEC, and needs none
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	im := &image{file: os.NewFile(uintptr(fd), name)}
+	if _, err = io.Copy(im.file, from); err == nil {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+	}
+	var head [2]byte
+	if err == nil {
+		_, err = im.file.ReadAt(head[:], 0)
+	}
+	if err == nil && bytes.Equal(head[:], []byte("#!")) {
+		err = fmt.Errorf("scripts are not supported; build a program")
+	}
+	if err == nil {
+		im.sha256, err = hash(io.NewSectionReader(im.file, 0, 1<<62))
+	}
+	if err != nil {
+		im.file.Close()
+		return nil, err
+	}
+	return im, nil
+}
+
+// path names the image for execve in a child, which inherits the descriptor
+// table and closes it only as it starts the program. Children get no files
+// beyond the standard three, so the number is not taken there.
+func (im *image) path() string { return fmt.Sprintf("/proc/self/fd/%d", im.file.Fd()) }

@@ -1,0 +1,407 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	protobuf "google.golang.org/protobuf/proto"
+)
+
+// State is where a supervised adapter stands.
+type State string
+
+// The states.
+const (
+	Running     State = "running"
+	Restarting  State = "restarting"  // it died and waits for its next start
+	Quarantined State = "quarantined" // it died too often
+	Draining    State = "draining"    // it finishes what it serves
+	Stopped     State = "stopped"
+)
+
+// timing holds what tests shorten.
+type timing struct {
+	start       time.Duration // of a process until it serves
+	backoffMin  time.Duration
+	backoffMax  time.Duration
+	crashWindow time.Duration // in which crashes count together
+	crashes     int           // within the window, that quarantine
+	quarantine  time.Duration // until one more start is tried
+	health      time.Duration // between two checks
+	unhealthy   int           // failed checks in a row that end the process
+	grace       time.Duration // between unpublishing a process and refusing its requests
+	drain       time.Duration // for requests of a process that was replaced
+	stop        time.Duration // the same when the gateway stops
+}
+
+func defaultTiming() timing {
+	return timing{start: 30 * time.Second, backoffMin: 100 * time.Millisecond, backoffMax: 30 * time.Second,
+		crashWindow: time.Minute, crashes: 5, quarantine: 5 * time.Minute, health: 10 * time.Second, unhealthy: 3,
+		grace: time.Second, drain: 15 * time.Minute, stop: 2 * time.Second}
+}
+
+// unit keeps one adapter process running for the providers that use it. Its
+// goroutine alone changes in and leases.
+type unit struct {
+	sup   *Supervisor
+	spec  Spec
+	image *image
+	hosts []string // effective, of the first process
+
+	in      *instance
+	leases  []leased
+	crashed []time.Time // within the crash window, oldest first
+
+	mu        sync.Mutex // guards what follows
+	providers []*call.Provider
+	endpoints *call.Endpoints // published last
+	stat      Stat
+	counter   *call.Process // of the running process
+	force     chan struct{} // closed: no more draining
+	stopping  chan struct{} // closed: end
+	retry     chan struct{} // leave quarantine
+	done      chan struct{} // closed when the goroutine has ended
+}
+
+// newUnit starts the adapter of spec; it does not return before it serves.
+// The caller then runs supervise.
+func newUnit(ctx context.Context, s *Supervisor, spec Spec, im *image) (*unit, error) {
+	u := &unit{sup: s, spec: spec, image: im, force: make(chan struct{}), stopping: make(chan struct{}),
+		retry: make(chan struct{}, 1), done: make(chan struct{})}
+	u.stat = Stat{Provider: spec.Name, Adapter: spec.Adapter, SHA256: im.sha256, State: Restarting}
+	if spec.Path != "" {
+		u.stat.Adapter = spec.Path
+	}
+	if err := u.begin(ctx); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// begin starts a process and publishes its leases.
+func (u *unit) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, u.sup.timing.start)
+	defer cancel()
+	in, set, err := u.sup.start(ctx, &u.spec, u.image)
+	if err != nil {
+		return err
+	}
+	list, err := in.endpoints(set, time.Now())
+	if err == nil && len(list) == 0 {
+		err = errors.New("it serves nothing that this gateway knows")
+	}
+	if err != nil {
+		in.kill()
+		return err
+	}
+	u.in = in
+	if u.hosts == nil {
+		u.hosts = in.hosts
+	}
+	u.setState(Running, nil)
+	closeAll(u.publish(list))
+	return nil
+}
+
+// supervise is the unit's goroutine.
+func (u *unit) supervise() {
+	defer close(u.done)
+	for {
+		err := u.watch()
+		if err == nil {
+			u.end()
+			return
+		}
+		u.lost(err)
+		if !u.revive() {
+			closeAll(u.publish(nil))
+			u.setState(Stopped, nil)
+			return
+		}
+	}
+}
+
+var (
+	errDied      = errors.New("the process ended")
+	errUnhealthy = errors.New("it did not answer its health checks")
+)
+
+// watch serves a running process. It returns nil when the unit is to end and
+// why otherwise.
+func (u *unit) watch() error {
+	tick := time.NewTicker(u.sup.timing.health)
+	defer tick.Stop()
+	missed := 0
+	for {
+		select {
+		case <-u.stopping:
+			return nil
+		case <-u.in.proc.done:
+			return errDied
+		case set := <-u.in.sets:
+			list, err := u.in.endpoints(set, time.Now())
+			if err != nil {
+				u.sup.opts.Log.Error("leases refused, those before stay", "provider", u.spec.Name, "error", err)
+				continue
+			}
+			closeAll(u.publish(list))
+		case <-tick.C:
+			if missed = u.check(missed); missed >= u.sup.timing.unhealthy {
+				return errUnhealthy
+			}
+		}
+	}
+}
+
+func (u *unit) check(missed int) int {
+	ctx, cancel := context.WithTimeout(context.Background(), u.sup.timing.health/2)
+	defer cancel()
+	if err := u.in.healthy(ctx); err != nil {
+		u.sup.opts.Log.Warn("health check failed", "provider", u.spec.Name, "error", err)
+		return missed + 1
+	}
+	return 0
+}
+
+// lost withdraws what a dead process served. Direct leases stay: they need
+// nobody until they expire.
+func (u *unit) lost(err error) {
+	u.setState(Restarting, err)
+	var direct []leased
+	for _, l := range u.leases {
+		if l.endpoint.Direct() {
+			direct = append(direct, l)
+		}
+	}
+	closeAll(u.publish(direct))
+	if words := u.in.log.words(); words != "" {
+		u.sup.opts.Log.Error("adapter lost", "provider", u.spec.Name, "error", err, "last_words", words)
+	} else {
+		u.sup.opts.Log.Error("adapter lost", "provider", u.spec.Name, "error", err)
+	}
+	u.in.kill()
+	u.in = nil
+}
+
+// revive starts the adapter again, after a wait that grows with each crash.
+// It reports false when the unit is to end.
+func (u *unit) revive() bool {
+	for {
+		if !u.wait(u.delay(time.Now())) {
+			return false
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		stop := make(chan struct{})
+		go func() {
+			select {
+			case <-u.stopping:
+				cancel()
+			case <-stop:
+			}
+		}()
+		err := u.begin(ctx)
+		close(stop)
+		cancel()
+		if err == nil {
+			u.mu.Lock()
+			u.stat.Restarts++
+			u.mu.Unlock()
+			u.sup.opts.Log.Info("adapter restarted", "provider", u.spec.Name, "pid", u.in.proc.pid())
+			return true
+		}
+		u.sup.opts.Log.Error("adapter does not start", "provider", u.spec.Name, "error", err)
+		u.setState(Restarting, err)
+	}
+}
+
+// delay counts a crash and says how long to wait before the next start.
+func (u *unit) delay(now time.Time) time.Duration {
+	t := &u.sup.timing
+	for len(u.crashed) > 0 && now.Sub(u.crashed[0]) > t.crashWindow {
+		u.crashed = u.crashed[1:]
+	}
+	u.crashed = append(u.crashed, now)
+	n := len(u.crashed)
+	if n >= t.crashes {
+		u.crashed = u.crashed[:0]
+		u.setState(Quarantined, nil)
+		u.sup.opts.Log.Error("adapter quarantined", "provider", u.spec.Name, "crashes", n, "window", t.crashWindow, "next_try", t.quarantine)
+		return t.quarantine
+	}
+	if n == 1 {
+		return 0 // it is back at once
+	}
+	d := min(t.backoffMin<<min(n-2, 20), t.backoffMax)
+	return d/2 + rand.N(d/2+1)
+}
+
+// wait lets time pass and direct leases expire.
+func (u *unit) wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		expiry := time.NewTimer(u.nextExpiry())
+		select {
+		case <-u.stopping:
+			expiry.Stop()
+			return false
+		case <-u.retry:
+			expiry.Stop()
+			return true
+		case <-timer.C:
+			expiry.Stop()
+			return true
+		case now := <-expiry.C:
+			u.expire(now)
+		}
+	}
+}
+
+func (u *unit) nextExpiry() time.Duration {
+	next := time.Duration(1<<63 - 1)
+	for _, l := range u.leases {
+		next = min(next, time.Until(l.expires))
+	}
+	return max(next, 0)
+}
+
+func (u *unit) expire(now time.Time) {
+	var left []leased
+	for _, l := range u.leases {
+		if l.expires.After(now) {
+			left = append(left, l)
+		}
+	}
+	closeAll(u.publish(left))
+}
+
+// alive reports whether the unit has not been asked to end.
+func (u *unit) alive() bool {
+	select {
+	case <-u.stopping:
+		return false
+	default:
+		return true
+	}
+}
+
+// nudge tries a quarantined or waiting adapter at once: the operator has
+// applied a configuration that wants it.
+func (u *unit) nudge() {
+	u.mu.Lock()
+	waits := u.stat.State == Quarantined
+	u.mu.Unlock()
+	if waits {
+		select {
+		case u.retry <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// sameHosts reports whether both units' credentials may go to the same hosts.
+func (u *unit) sameHosts(o *unit) bool {
+	return slices.Equal(u.hosts, o.hosts)
+}
+
+// publish makes list what the unit's providers serve. Endpoints that stay the
+// same stay the same object, with their connections. It returns the transports
+// that are no longer needed.
+func (u *unit) publish(list []leased) (dropped []call.Transport) {
+	old := u.leases
+	changed := len(old) != len(list)
+	endpoints := make([]*call.Endpoint, len(list))
+	for i := range list {
+		if before := find(old, &list[i]); before != nil {
+			list[i].endpoint = before
+		} else {
+			changed = true
+			if list[i].endpoint.Transport == nil && u.sup.opts.NewTransport != nil {
+				list[i].endpoint.Transport = u.sup.opts.NewTransport(list[i].endpoint)
+			}
+		}
+		endpoints[i] = list[i].endpoint
+	}
+	u.leases = list
+	if !changed {
+		return nil
+	}
+	var set *call.Endpoints
+	if len(list) > 0 {
+		set = call.NewEndpoints(endpoints)
+	}
+	u.mu.Lock()
+	u.endpoints = set
+	u.stat.Endpoints = describe(list)
+	for _, p := range u.providers {
+		p.Publish(set)
+	}
+	u.mu.Unlock()
+	for _, l := range old {
+		if !holds(list, l.endpoint) && l.endpoint.Transport != nil {
+			dropped = append(dropped, l.endpoint.Transport)
+		}
+	}
+	return dropped
+}
+
+func closeAll(list []call.Transport) {
+	for _, t := range list {
+		t.Close()
+	}
+}
+
+// find returns the endpoint of an equal lease of the same process, nil if there is none.
+func find(list []leased, l *leased) *call.Endpoint {
+	for _, o := range list {
+		if o.endpoint == l.endpoint || o.endpoint.Process == l.endpoint.Process && protobuf.Equal(o.claim, l.claim) {
+			return o.endpoint
+		}
+	}
+	return nil
+}
+
+func holds(list []leased, e *call.Endpoint) bool {
+	for _, l := range list {
+		if l.endpoint == e {
+			return true
+		}
+	}
+	return false
+}
+
+// maxAttached bounds how many generations of a provider are kept up to date:
+// requests that began before a reload still use theirs.
+const maxAttached = 8
+
+// attach lets p see what the unit publishes.
+func (u *unit) attach(p *call.Provider) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.detachLocked(p)
+	if u.providers = append(u.providers, p); len(u.providers) > maxAttached {
+		u.providers = u.providers[1:]
+	}
+	p.Publish(u.endpoints)
+}
+
+// detach ends that; p keeps what it has.
+func (u *unit) detach(p *call.Provider) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.detachLocked(p)
+}
+
+func (u *unit) detachLocked(p *call.Provider) {
+	for i, o := range u.providers {
+		if o == p {
+			u.providers = append(u.providers[:i:i], u.providers[i+1:]...)
+			return
+		}
+	}
+}

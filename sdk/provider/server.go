@@ -1,0 +1,189 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+	"github.com/valyala/fasthttp"
+)
+
+// Sizes of the data socket.
+const (
+	maxBody    = 128 << 20
+	maxHeaders = 16 << 10
+)
+
+// routes is what the data socket serves under one configuration; immutable.
+type routes struct {
+	byKind [wire.NumOps][wire.NumDialects]HandlerFunc
+}
+
+// server serves the data socket.
+type server struct {
+	http   fasthttp.Server
+	routes atomic.Pointer[routes]
+	watch  watch
+}
+
+func newServer() *server {
+	s := &server{}
+	s.routes.Store(&routes{})
+	s.http = fasthttp.Server{
+		Handler:               s.serve,
+		ReadBufferSize:        maxHeaders,
+		WriteBufferSize:       8 << 10,
+		MaxRequestBodySize:    maxBody,
+		NoDefaultServerHeader: true,
+		NoDefaultDate:         true,
+		NoDefaultContentType:  true,
+		LazyRequestTime:       true,
+		CloseOnShutdown:       true,
+		Logger:                quiet{},
+	}
+	return s
+}
+
+// quiet drops fasthttp's own messages: they quote requests, credentials included.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+func (s *server) listen(l net.Listener) error { return s.http.Serve(l) }
+
+// drain refuses new connections and returns when the last request has ended.
+func (s *server) drain(ctx context.Context) error { return s.http.ShutdownWithContext(ctx) }
+
+// exchange is one request with its answer.
+type exchange struct {
+	Request
+	Writer
+}
+
+func (s *server) serve(ctx *fasthttp.RequestCtx) {
+	x := &exchange{Request: Request{http: ctx, watch: &s.watch}, Writer: Writer{http: ctx}}
+	handle := s.route(ctx.Path(), &x.Request)
+	if handle == nil {
+		x.refuse(wire.Errorf(404, "not_served", "this adapter does not serve %s %s", ctx.Method(), ctx.Path()))
+		return
+	}
+	err := x.run(handle)
+	if err == nil && x.stream != nil {
+		// fasthttp runs it on this goroutine when it writes the answer.
+		ctx.SetBodyStream(&body{x: x}, -1)
+		return
+	}
+	x.close()
+	switch {
+	case err != nil:
+		x.refuse(x.asError(err))
+	case !x.answered:
+		x.refuse(wire.Errorf(500, "no_answer", "the adapter's handler returned without an answer"))
+	}
+}
+
+// route finds the handler of a path and says in r what kind of request it is.
+func (s *server) route(path []byte, r *Request) HandlerFunc {
+	rs := s.routes.Load()
+	op, dialect, _ := strings.Cut(strings.TrimPrefix(string(path), "/"), "/")
+	r.Op, r.Dialect = wire.ParseOp(op), wire.ParseDialect(dialect)
+	return rs.byKind[r.Op][r.Dialect]
+}
+
+func (x *exchange) run(handle HandlerFunc) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = x.panicked(p)
+		}
+	}()
+	return handle(&x.Request, &x.Writer)
+}
+
+func (x *exchange) panicked(p any) error {
+	slog.Error("handler panicked", "request", x.ID(), "panic", x.scrub(fmt.Sprint(p)), "stack", x.scrub(string(debug.Stack())))
+	return wire.Errorf(500, "adapter_panic", "the adapter's handler panicked")
+}
+
+// scrub removes the request's credential from a text.
+func (x *exchange) scrub(text string) string {
+	if c := string(x.Credential()); c != "" {
+		return strings.ReplaceAll(text, c, hidden)
+	}
+	return text
+}
+
+// asError gives every error a status and a class.
+func (x *exchange) asError(err error) *wire.Error {
+	var e *wire.Error
+	var netErr net.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, errDeadline), errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return &wire.Error{Status: 504, Class: wire.ClassTimeout, Code: "timeout", Message: x.scrub(err.Error())}
+	case netErr != nil:
+		return &wire.Error{Status: 502, Class: wire.ClassNetwork, Code: "upstream_unreachable", Message: x.scrub(err.Error())}
+	}
+	return &wire.Error{Status: 500, Class: wire.ClassServer, Code: "adapter_error", Message: x.scrub(err.Error())}
+}
+
+func (x *exchange) refuse(e *wire.Error) {
+	x.Writer.fail(e, wire.AppendError(nil, x.Dialect, e, x.ID()))
+}
+
+// body is the body of a streamed answer, as fasthttp wants it.
+type body struct{ x *exchange }
+
+// SupportsBodyWriteTo asks for WriteTo rather than Read: what fn writes goes
+// out on fasthttp's own goroutine, without a pipe between two.
+func (*body) SupportsBodyWriteTo() bool { return true }
+
+// Read is not called.
+func (*body) Read([]byte) (int, error) { return 0, errors.New("BUG: the stream was read") }
+
+// WriteTo runs the stream function. Its error ends the connection before the
+// last chunk, so that the gateway cannot take a cut answer for a whole one.
+func (b *body) WriteTo(out io.Writer) (_ int64, err error) {
+	s := b.x.stream
+	s.out = out
+	defer func() {
+		if p := recover(); p != nil {
+			err = b.x.panicked(p)
+		}
+		b.x.close()
+	}()
+	err = s.write(s)
+	if ferr := s.Flush(); err == nil {
+		err = ferr
+	}
+	if err != nil && !errors.Is(err, errLeft) {
+		slog.Debug("stream cut", "request", b.x.ID(), "error", b.x.scrub(err.Error()))
+	}
+	return 0, err
+}
+
+var _ fasthttp.BodyWriterTo = (*body)(nil)
+
+// newRoutes indexes what a setup serves.
+func newRoutes(list []Route) (*routes, error) {
+	r := &routes{}
+	for _, route := range list {
+		if route.Op == wire.OpNone || route.Dialect == wire.NoDialect || route.Handle == nil {
+			return nil, fmt.Errorf("cannot serve route %q: it lacks an operation, a dialect or a handler", proto.Path(route.Op, route.Dialect))
+		}
+		at := &r.byKind[route.Op][route.Dialect]
+		if *at != nil {
+			return nil, fmt.Errorf("cannot serve route %q: it is there twice", proto.Path(route.Op, route.Dialect))
+		}
+		*at = route.Handle
+	}
+	return r, nil
+}
