@@ -1,0 +1,275 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+)
+
+const (
+	// maxBatch is the most ops that one batch has: their outcome must fit into
+	// the pool file's log, at four cells each.
+	maxBatch    = 200
+	bankTimeout = 5 * time.Second // for one batch
+	retryFirst  = 10 * time.Millisecond
+	retryMost   = time.Second
+)
+
+// banker is the one goroutine that deals with the bank. Whatever accounts need
+// while a batch is on its way rides in the next one.
+type banker struct {
+	signal chan struct{}
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func (b *banker) start(p *Pool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	b.cancel, b.done = cancel, make(chan struct{})
+	p.mu.Lock()
+	b.signal = make(chan struct{}, 1)
+	p.mu.Unlock()
+	go b.run(ctx, p)
+}
+
+// stop ends the goroutine and waits for it.
+func (b *banker) stop() {
+	if b.cancel != nil {
+		b.cancel()
+		<-b.done
+	}
+}
+
+// wake is called with the pool's lock held.
+func (b *banker) wake() {
+	select {
+	case b.signal <- struct{}{}:
+	default: // it is awake already, or not started yet
+	}
+}
+
+func (b *banker) run(ctx context.Context, p *Pool) {
+	defer close(b.done)
+	idle := time.NewTicker(p.opts.Idle)
+	defer idle.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.signal:
+		case <-idle.C:
+			p.queueIdle()
+		}
+		if err := p.deal(ctx); err != nil {
+			return
+		}
+	}
+}
+
+// queueIdle queues the accounts that nobody has used since the last call, and
+// those whose window is over.
+func (p *Pool) queueIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.opts.Now().Unix()
+	for _, a := range p.byRow {
+		if !a.touched || now >= a.end {
+			a.retired = true
+			p.enqueue(a)
+		}
+		a.touched = false
+	}
+}
+
+// deal carries out batches until no account is queued, retrying each until the
+// bank has taken it. It fails only when ctx ends or bank and pool do not match.
+func (p *Pool) deal(ctx context.Context) error {
+	pause := retryFirst
+	for more := true; more; {
+		var err error
+		if more, err = p.step(ctx); err == nil {
+			pause = retryFirst
+			continue
+		}
+		fenced := errors.Is(err, call.ErrBankSequence)
+		p.opts.Log.Error("cannot reach the budget bank: what is leased can be spent, then requests are refused", "error", err, "fenced", fenced)
+		if fenced {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		pause, more = min(2*pause, retryMost), true
+	}
+	return nil
+}
+
+// step carries out one batch. After an error it is not known whether the bank
+// has booked it, so the next step sends the very same ops under the same number.
+func (p *Pool) step(ctx context.Context) (more bool, err error) {
+	p.mu.Lock()
+	if len(p.ops) == 0 {
+		p.batch()
+	}
+	seq, ops := p.im.m[cellSeq]+1, p.ops
+	p.mu.Unlock()
+
+	var grants []call.BankGrant
+	if len(ops) > 0 {
+		grants, err = p.try(ctx, seq, ops)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.endRound() // also after an error: let waiting requests fail, not hang
+	if len(ops) > 0 {
+		p.stats.BankBatches++
+		p.bankDown = err != nil
+	}
+	if err != nil {
+		p.stats.BankErrors++
+		p.fenced = p.fenced || errors.Is(err, call.ErrBankSequence)
+		return false, err
+	}
+	p.credit(seq, grants)
+	return len(p.queue) > 0, nil
+}
+
+func (p *Pool) try(ctx context.Context, seq int64, ops []call.BankOp) ([]call.BankGrant, error) {
+	ctx, cancel := context.WithTimeout(ctx, bankTimeout)
+	defer cancel()
+	grants, err := p.bank.Apply(ctx, seq, ops)
+	if err == nil && len(grants) != len(ops) {
+		err = errors.New("BUG: the bank answered with another number of grants")
+	}
+	return grants, err
+}
+
+// endRound wakes those who wait; each looks again and registers what it lacks anew.
+func (p *Pool) endRound() {
+	for _, a := range p.queue {
+		a.demand = 0
+	}
+	close(p.round)
+	p.round = make(chan struct{})
+}
+
+// batch turns queued accounts into p.ops for p.dealt. Money on its way back
+// leaves avail in the file before the bank hears of it.
+func (p *Pool) batch() {
+	p.dealt, p.ops = p.dealt[:0], nil
+	n := min(len(p.queue), maxBatch)
+	for _, a := range p.queue[:n] {
+		a.queued = false
+		if a.word < 0 {
+			continue
+		}
+		op := p.opFor(a)
+		a.demand, a.max = 0, 0
+		if op.Return == 0 && op.Need == 0 && op.Want == 0 {
+			if a.retired && a.open == 0 {
+				p.forget(a)
+			}
+			continue
+		}
+		if op.Return != 0 {
+			p.im.set(p.im.word(a.word, wordAvail), p.avail(a)-op.Return)
+			p.im.set(p.im.word(a.word, wordReturning), op.Return)
+		}
+		p.dealt, p.ops = append(p.dealt, a), append(p.ops, op)
+	}
+	p.queue = append(p.queue[:0], p.queue[n:]...)
+	p.im.commit()
+}
+
+// opFor says what a needs from the bank, if anything.
+func (p *Pool) opFor(a *account) call.BankOp {
+	op := call.BankOp{Row: a.row, Start: a.start, End: a.end, Max: a.max}
+	if a.counter != nil {
+		op.Scope, op.Window = a.counter.scope, a.counter.window.name
+	}
+	avail := p.avail(a)
+	if a.demand > 0 {
+		a.retired = false // it was idle, and no longer is
+	}
+	if avail < 0 || a.retired {
+		op.Return, avail = avail, 0
+	}
+	op.Need = max(a.demand-avail, 0)
+	if !a.retired && a.max > 0 && avail < max(a.demand, a.last/4+1) {
+		op.Want = min(max(2*a.last, 8*op.Need), a.max/100)
+	}
+	return op
+}
+
+// credit books the outcome of batch seq, in one piece.
+func (p *Pool) credit(seq int64, grants []call.BankGrant) {
+	for i, g := range grants {
+		p.book(p.dealt[i], p.ops[i], g)
+	}
+	if len(grants) > 0 {
+		p.im.set(cellSeq, seq)
+		p.im.commit()
+	}
+	p.ops = nil
+}
+
+func (p *Pool) book(a *account, op call.BankOp, g call.BankGrant) {
+	im, same := p.im, p.byRow[g.Row]
+	if a.word < 0 { // adopted earlier in this batch
+		same.granted = g.Granted
+		return
+	}
+	if same != nil && same != a {
+		p.adopt(a, same)
+	}
+	p.byRow[g.Row] = a
+	a.row, a.granted = g.Row, g.Granted
+	if op.Need > 0 || op.Want > 0 {
+		a.last = g.Amount
+	}
+	avail := p.avail(a) + g.Amount
+	im.set(im.word(a.word, wordRow), a.row)
+	im.set(im.word(a.word, wordAvail), avail)
+	im.set(im.word(a.word, wordReturning), 0)
+	im.set(im.word(a.word, wordEnd), a.end)
+	switch {
+	case a.retired && a.open == 0 && avail == 0 && a.demand == 0:
+		p.forget(a)
+	case avail < 0, a.retired && avail != 0:
+		p.enqueue(a)
+	}
+}
+
+// adopt gives a the word of old, which stands for the same row: a request that
+// a former process left open still holds it.
+func (p *Pool) adopt(a, old *account) {
+	p.freeWords = append(p.freeWords, a.word)
+	a.word = old.word
+	a.open += old.open
+	old.word = -1
+}
+
+// returnAll hands back every lease. It runs when no reservations are made.
+func (p *Pool) returnAll(ctx context.Context) error {
+	p.mu.Lock()
+	for _, a := range p.byRow {
+		a.retired = true
+		p.enqueue(a)
+	}
+	fenced, more := p.fenced, len(p.queue) > 0 || len(p.ops) > 0
+	p.mu.Unlock()
+	if fenced {
+		return call.ErrBankSequence
+	}
+	for more {
+		var err error
+		if more, err = p.step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
