@@ -134,4 +134,3 @@ func (s *script) play(r *provider.Request, a *ask, o *answer, out *provider.Stre
 	_, err := out.Write(s.tail)
 	return err
 }
-
