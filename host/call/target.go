@@ -31,8 +31,12 @@ type Target struct {
 	State    *TargetState
 }
 
-// Price is what a model costs, in nano-dollars per million tokens, and the
-// bounds that a worst case needs.
+// MaxPrice is the dearest price that is taken for true, in nano-dollars per
+// million tokens. It keeps Cost far from overflow.
+const MaxPrice = 1000e9
+
+// Price is what a model costs, in nano-dollars per million tokens, each at
+// most MaxPrice, and the bounds that a worst case needs.
 type Price struct {
 	Input        int64
 	CacheRead    int64
@@ -42,12 +46,21 @@ type Price struct {
 	Reasoning    int64
 	Context      int64 // tokens of prompt and answer together, 0: unknown
 	MaxOutput    int64 // tokens of one answer, 0: unknown
+
+	// Long is the price of a whole request whose prompt is longer than
+	// LongFrom tokens; nil: the same.
+	Long     *Price
+	LongFrom int64
 }
 
 // Cost is the price of u, rounded up to a whole nano-dollar.
 func (p *Price) Cost(u wire.Usage) int64 {
-	// Six products of a price below 2^45 (35 dollars a thousand tokens) and a
-	// count below 2^17 stay far below 2^63; larger counts go by parts.
+	if p.Long != nil && u.Prompt() > p.LongFrom {
+		p = p.Long
+	}
+	// Six products of a price of at most 2^40 and a count below 2^20 stay below
+	// 2^63, and so do six of a price and a millionth of the largest count that
+	// a usage can hold, 2^40.
 	var sum, rest int64
 	add := func(tokens, price int64) {
 		sum += tokens / 1e6 * price

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// debounce is how long a file must be quiet before a change is reported:
+// editors write in several steps.
+const debounce = 150 * time.Millisecond
+
+// Watcher reports changes of a configuration file.
+type Watcher struct {
+	// C receives once after each burst of changes.
+	C <-chan struct{}
+
+	fs   *fsnotify.Watcher
+	done chan struct{}
+	once sync.Once
+}
+
+// Watch starts to watch file. It watches the folder, so that a file that is
+// replaced, as editors and Kubernetes do, stays watched.
+func Watch(file string) (*Watcher, error) {
+	fs, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("cannot watch config %q: %w", file, err)
+	}
+	if err := fs.Add(filepath.Dir(file)); err != nil {
+		fs.Close()
+		return nil, fmt.Errorf("cannot watch config %q: %w", file, err)
+	}
+	c := make(chan struct{}, 1)
+	w := &Watcher{C: c, fs: fs, done: make(chan struct{})}
+	go w.run(filepath.Base(file), c)
+	return w, nil
+}
+
+// Close stops watching; it may be called more than once.
+func (w *Watcher) Close() {
+	w.once.Do(func() {
+		w.fs.Close()
+		<-w.done
+	})
+}
+
+func (w *Watcher) run(name string, c chan<- struct{}) {
+	defer close(w.done)
+	quiet := time.NewTimer(debounce)
+	quiet.Stop()
+	defer quiet.Stop()
+	for {
+		select {
+		case e, ok := <-w.fs.Events:
+			if !ok {
+				return
+			}
+			// Kubernetes swaps a link called ..data; the file's own name does not change.
+			if base := filepath.Base(e.Name); base == name && !e.Has(fsnotify.Chmod) || base == "..data" {
+				quiet.Reset(debounce)
+			}
+		case _, ok := <-w.fs.Errors: // an overflow: something may have changed
+			if !ok {
+				return
+			}
+			quiet.Reset(debounce)
+		case <-quiet.C:
+			select {
+			case c <- struct{}{}:
+			default: // a report is waiting already
+			}
+		}
+	}
+}
