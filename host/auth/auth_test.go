@@ -1,0 +1,168 @@
+package auth
+
+import (
+	"fmt"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+)
+
+var pepper = []byte("0123456789abcdef0123456789abcdef")
+
+func newKeys(t testing.TB, entries ...Entry) *Keys {
+	t.Helper()
+	k, err := New(pepper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Set(entries); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// entry is a key called name whose token is "token-" and the name.
+func entry(t testing.TB, name string) Entry {
+	t.Helper()
+	return Entry{Digest: newKeys(t).Digest([]byte("token-" + name)), Principal: &call.Principal{KeyName: name}}
+}
+
+func TestAuthenticate(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	expired, later, revoked := entry(t, "expired"), entry(t, "later"), entry(t, "revoked")
+	expired.Principal.Expires, later.Principal.Expires, revoked.Revoked = now, now.Add(1), true
+	k := newKeys(t, entry(t, "a"), entry(t, "b"), expired, later, revoked)
+	k.now = func() time.Time { return now }
+
+	accepted := func(token, name string) {
+		t.Helper()
+		p, err := k.Authenticate([]byte(token))
+		if err != nil || p.KeyName != name {
+			t.Errorf("%q: got %v, %v; want %s", token, p, err, name)
+		}
+	}
+	accepted("token-a", "a")
+	accepted("token-b", "b")
+	accepted("token-later", "later")
+
+	refused := func(token, code string) {
+		t.Helper()
+		p, err := k.Authenticate([]byte(token))
+		if p != nil || err == nil || err.Code != code || err.Status != 401 {
+			t.Errorf("%q: got %v, %v; want %s", token, p, err, code)
+		}
+	}
+	refused("", "missing_api_key")
+	refused("token-A", "invalid_api_key")
+	refused("token-a ", "invalid_api_key")
+	refused("token-", "invalid_api_key")
+	refused("token-expired", "key_expired")
+	refused("token-revoked", "key_revoked")
+	refused(fmt.Sprintf("token-%0600d", 1), "invalid_api_key")
+}
+
+func TestEmptySetRefusesAll(t *testing.T) {
+	k, err := New(pepper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, e := k.Authenticate([]byte("x")); p != nil || e == nil {
+		t.Errorf("got %v, %v; want a refusal", p, e)
+	}
+}
+
+func TestDigestDependsOnPepper(t *testing.T) {
+	other, err := New([]byte("another pepper of just 32 bytes!"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newKeys(t).Digest([]byte("x")) == other.Digest([]byte("x")) {
+		t.Error("two peppers give one digest")
+	}
+	if _, err := New([]byte("short")); err == nil {
+		t.Error("a short pepper is accepted")
+	}
+}
+
+func TestSetRefusesOneSecretTwice(t *testing.T) {
+	k := newKeys(t, entry(t, "a"))
+	twin := entry(t, "a")
+	twin.Principal = &call.Principal{KeyName: "twin"}
+	if err := k.Set([]Entry{entry(t, "b"), entry(t, "a"), twin}); err == nil {
+		t.Error("two keys with one secret are accepted")
+	}
+	if _, err := k.Authenticate([]byte("token-a")); err != nil {
+		t.Errorf("a refused set has replaced the keys: %v", err)
+	}
+}
+
+// TestSamePrefix plants digests that differ after the part that the table is keyed by.
+func TestSamePrefix(t *testing.T) {
+	a, b := entry(t, "a"), entry(t, "b")
+	copy(b.Digest[:8], a.Digest[:8])
+	k := newKeys(t, a, b)
+	if s := k.table.Load().find(&a.Digest); s == nil || s.Principal.KeyName != "a" {
+		t.Errorf("a is hidden by its neighbour; got %v", s)
+	}
+	if s := k.table.Load().find(&b.Digest); s == nil || s.Principal.KeyName != "b" {
+		t.Errorf("b is hidden by its neighbour; got %v", s)
+	}
+}
+
+func TestZeroDigestIsNobody(t *testing.T) {
+	if s := newKeys(t).table.Load().find(&Digest{}); s != nil {
+		t.Errorf("the zero digest is taken for %v", s)
+	}
+}
+
+func TestSetWhileAuthenticating(t *testing.T) {
+	k := newKeys(t, entry(t, "a"))
+	with, without := []Entry{entry(t, "a"), entry(t, "b")}, []Entry{entry(t, "a")}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 2000 {
+				if p, err := k.Authenticate([]byte("token-a")); err != nil || p.KeyName != "a" {
+					t.Errorf("got %v, %v; want a at all times", p, err)
+					return
+				}
+			}
+		})
+	}
+	for range 200 {
+		if err := k.Set(with); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Set(without); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+}
+
+func TestGenerate(t *testing.T) {
+	form := regexp.MustCompile(`^sb-[0-9a-z]{10}-[0-9a-z]{26}$`)
+	seen := map[string]bool{}
+	for range 1000 {
+		id, token := Generate()
+		if !form.MatchString(token) || token[3:13] != id || seen[token] || seen[id] {
+			t.Fatalf("got id %q token %q; want a new sb-<id>-<secret>", id, token)
+		}
+		seen[token], seen[id] = true, true
+	}
+}
+
+func FuzzAuthenticate(f *testing.F) {
+	f.Add([]byte("token-a"))
+	f.Add([]byte("sb-0123456789-abcdefghjkmnpqrstvwxyz0123"))
+	k := newKeys(f, entry(f, "a"))
+	f.Fuzz(func(t *testing.T, token []byte) {
+		p, err := k.Authenticate(token)
+		if (p != nil) != (string(token) == "token-a") || (p == nil) == (err == nil) {
+			t.Fatalf("%q: got %v, %v", token, p, err)
+		}
+	})
+}
