@@ -72,6 +72,8 @@ type Header interface{ Peek(name string) []byte }
 func (c *Call) Reset() {
 	clear(c.Candidates)
 	clear(c.Attempts)
+	Poison(c.Buf)
+	Poison(c.Dropped)
 	c.ID, c.Received, c.Op, c.Dialect, c.Remote, c.TLS = 0, time.Time{}, 0, 0, netip.Addr{}, false
 	c.Body, c.Header, c.Principal, c.Decision, c.Model = nil, nil, nil, nil, nil
 	c.Candidates, c.Attempts, c.Dropped = c.Candidates[:0], c.Attempts[:0], c.Dropped[:0]

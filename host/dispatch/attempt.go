@@ -280,14 +280,11 @@ func (x *exchange) readAll() error {
 
 var errTooLarge = errors.New("the answer is larger than the gateway buffers")
 
-// renew sets the idle deadline of the next read, if the one that is set has
-// lost an eighth of it, and notices a caller that left meanwhile.
+// renew sets the idle deadline of the next read and notices a caller that left
+// meanwhile.
 func (x *exchange) renew() error {
-	now := time.Now()
-	if x.cn.until.Sub(now) < x.timeouts.Idle-x.timeouts.Idle/8 || x.cn.until.Sub(now) > x.timeouts.Idle {
-		if err := x.cn.wait(now, x.timeouts.Idle, x.deadline); err != nil {
-			return err
-		}
+	if err := x.cn.wait(time.Now(), x.timeouts.Idle, x.deadline); err != nil {
+		return err
 	}
 	if x.c.Gone.Left() {
 		return os.ErrDeadlineExceeded

@@ -131,6 +131,7 @@ func (s *stream) bytes() []byte {
 func (s *stream) drop() {
 	if s.buf != nil {
 		if cap(*s.buf) <= 4*streamBuffer {
+			call.Poison(*s.buf)
 			*s.buf = (*s.buf)[:0]
 			streamBuffers.Put(s.buf)
 		}

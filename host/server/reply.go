@@ -42,6 +42,7 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, c *call.Call, ans call.Answer,
 	ctx.Response.Header.SetCanonical(hCost, call.AppendUSD(scratch[:0], c.Cost))
 	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(scratch[:0], c.Overhead().Microseconds(), 10))
 	c.Buf = ctx.Response.SwapBody(ans.Body) // the bytes change hands without a copy
+	call.Poison(c.Body)
 }
 
 func retryAfter(ctx *fasthttp.RequestCtx, err *wire.Error) {
@@ -115,6 +116,7 @@ func (b *body) Read([]byte) (int, error) {
 // WriteTo implements io.WriterTo.
 func (b *body) WriteTo(w io.Writer) (int64, error) {
 	c := b.call
+	call.Poison(c.Body)
 	c.Body, c.Header = nil, nil // no attempt needs them once bytes flow
 	b.ctx.Request.ResetBody()
 	n, err := b.stream.WriteTo(w)
