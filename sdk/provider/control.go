@@ -40,7 +40,7 @@ func newControl(p Provider) (*control, error) {
 		return nil, fmt.Errorf("cannot serve: %s is not set; the gateway starts adapters", proto.SocketDir)
 	}
 	c := &control{provider: p, data: newServer(), socket: filepath.Join(dir, "data"), changed: make(chan struct{})}
-	l, err := listen(c.socket)
+	l, err := listen(c.socket, os.Getppid())
 	if err != nil {
 		return nil, err
 	}
@@ -78,17 +78,10 @@ func (c *control) Configure(_ context.Context, req *pb.ConfigureRequest) (*pb.Co
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	cfg := Config{JSON: req.Config, Hosts: hosts}
-	setup, err := c.provider.Configure(cfg)
+	setup, list, err := c.data.configure(c.provider, Config{JSON: req.Config, Hosts: hosts})
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	list := append(setup.Routes[:len(setup.Routes):len(setup.Routes)], bridges(setup, hosts)...)
-	rs, err := newRoutes(list)
-	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
-	}
-	c.data.routes.Store(rs)
 	c.publish(setup, list)
 	return &pb.ConfigureResponse{Models: models(setup.Models)}, nil
 }

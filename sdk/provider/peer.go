@@ -10,8 +10,8 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/provider/internal/plug"
 )
 
-// listen opens the data socket at path, for its owner alone.
-func listen(path string) (net.Listener, error) {
+// listen opens the data socket at path, for connections of the process peer alone.
+func listen(path string, peer int) (net.Listener, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("cannot open data socket %q: %w", path, err)
@@ -20,13 +20,13 @@ func listen(path string) (net.Listener, error) {
 		l.Close()
 		return nil, fmt.Errorf("cannot protect data socket %q: %w", path, err)
 	}
-	return &peerListener{UnixListener: l, parent: os.Getppid()}, nil
+	return &peerListener{UnixListener: l, peer: peer}, nil
 }
 
-// peerListener accepts connections of the process that started this one.
+// peerListener accepts connections of one process.
 type peerListener struct {
 	*net.UnixListener
-	parent int
+	peer int
 }
 
 // peerConn knows its file descriptor, which the watch polls.
@@ -43,7 +43,7 @@ func (l *peerListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		pc := &peerConn{UnixConn: c}
-		err = pc.admit(l.parent)
+		err = pc.admit(l.peer)
 		if err == nil {
 			return pc, nil
 		}
@@ -52,7 +52,7 @@ func (l *peerListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (c *peerConn) admit(parent int) error {
+func (c *peerConn) admit(peer int) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (c *peerConn) admit(parent int) error {
 	if err := raw.Control(func(fd uintptr) { c.fd = int32(fd) }); err != nil {
 		return err
 	}
-	return plug.CheckPeer(raw, parent)
+	return plug.CheckPeer(raw, peer)
 }
 
 var _ syscall.Conn = (*peerConn)(nil)

@@ -57,6 +57,21 @@ type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
+// configure replaces what is served by what p makes of cfg, or leaves it on an error.
+func (s *server) configure(p Provider, cfg Config) (*Setup, []Route, error) {
+	setup, err := p.Configure(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	list := append(setup.Routes[:len(setup.Routes):len(setup.Routes)], bridges(setup, cfg.Hosts)...)
+	rs, err := newRoutes(list)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.routes.Store(rs)
+	return setup, list, nil
+}
+
 func (s *server) listen(l net.Listener) error { return s.http.Serve(l) }
 
 // drain refuses new connections and returns when the last request has ended.
