@@ -24,28 +24,43 @@ type compiled struct {
 	txn      storage.Transaction
 }
 
-func compile(src *source, modules map[string]*ast.Module) (*compiled, error) {
+// open loads a bundle's data.
+func open(src *source) (*compiled, error) {
 	if err := checkData(src); err != nil {
 		return nil, err
 	}
-	ctx := context.Background()
 	// Values read stay OPA terms: without the option each read converts them.
 	store := inmem.NewFromObjectWithOpts(src.data, inmem.OptReturnASTValuesOnRead(true))
-	txn, err := store.NewTransaction(ctx)
+	txn, err := store.NewTransaction(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the bundle's data: %w", err)
 	}
+	return &compiled{store: store, txn: txn}, nil
+}
+
+func compile(src *source) (*compiled, error) {
+	b, err := open(src)
+	if err != nil {
+		return nil, err
+	}
+	if b.compiler, err = b.newCompiler(src); err != nil {
+		return nil, err
+	}
+	if b.compiler.Compile(copyModules(src.modules)); b.compiler.Failed() {
+		return nil, fmt.Errorf("cannot compile: %w", b.compiler.Errors)
+	}
+	return b, nil
+}
+
+// newCompiler returns a compiler with everything on that finds mistakes.
+func (b *compiled) newCompiler(src *source) (*ast.Compiler, error) {
 	schemas, err := schemaSet(src)
 	if err != nil {
 		return nil, err
 	}
-	c := ast.NewCompiler().WithStrict(true).WithCapabilities(capabilities()).
+	return ast.NewCompiler().WithStrict(true).WithCapabilities(capabilities()).
 		WithSchemas(schemas).WithUseTypeCheckAnnotations(true).
-		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn))
-	if c.Compile(copyModules(modules)); c.Failed() {
-		return nil, fmt.Errorf("cannot compile: %w", c.Errors)
-	}
-	return &compiled{c, store, txn}, nil
+		WithPathConflictsCheck(storage.NonEmpty(context.Background(), b.store, b.txn)), nil
 }
 
 // copyModules keeps the parsed modules as they were: the compiler rewrites its own.
@@ -114,11 +129,16 @@ func (u *unitRules) ref(rule string) ast.Ref {
 	return unitsRef.Append(ast.StringTerm(u.name)).Append(ast.StringTerm(rule))
 }
 
+// entries are the rules that make the verdict, of those that the unit has.
 func (u *unitRules) entries() (out []ast.Ref) {
-	for rule, has := range map[string]bool{"deny": u.deny, "permit": u.permit, "obligations": u.obligations} {
-		if has {
-			out = append(out, u.ref(rule))
-		}
+	if u.deny {
+		out = append(out, u.ref("deny"))
+	}
+	if u.permit {
+		out = append(out, u.ref("permit"))
+	}
+	if u.obligations {
+		out = append(out, u.ref("obligations"))
 	}
 	return out
 }

@@ -35,54 +35,35 @@ type obligations struct {
 // does not know is an error: an obligation that nobody would carry out must
 // not pass for one that is.
 type decoder struct {
-	unit        string
-	permit      bool // the unit defines it
-	obligations bool
-	filters     []string // that the host can run
+	unit    string
+	filters []string // that the host can run
 }
 
-// verdict reads the deny set and the lists that hold permit and obligations, if defined.
+// verdict reads what a unit's rules are; nil stands for one that it does not have.
 func (d *decoder) verdict(deny, permit, obligations *ast.Term) (*verdict, error) {
 	v := &verdict{}
 	var err error
-	if v.reasons, err = d.denials(deny); err != nil {
-		return nil, err
-	}
-	if d.permit {
-		granted, err := only(permit, "permit")
-		if err != nil {
+	if deny != nil {
+		if v.reasons, err = d.denials(deny); err != nil {
 			return nil, err
 		}
-		b, ok := granted.Value.(ast.Boolean)
+	}
+	if permit != nil {
+		granted, ok := permit.Value.(ast.Boolean)
 		if !ok {
-			return nil, fmt.Errorf("permit must be true or false, got %s", granted)
+			return nil, fmt.Errorf("permit must be true or false, got %s", permit)
 		}
-		if !b {
+		if !granted {
 			v.reasons = append(v.reasons, call.Reason{Unit: d.unit, Code: CodeNotPermitted})
 		}
 	}
 	v.denied = len(v.reasons) > 0
-	if d.obligations {
-		o, err := only(obligations, "obligations")
-		if err != nil {
-			return nil, err
-		}
-		err = eachMember(o, "obligations", func(name string, t *ast.Term) error {
+	if obligations != nil {
+		err = eachMember(obligations, "obligations", func(name string, t *ast.Term) error {
 			return d.obligation(&v.obligations, name, t)
 		})
-		if err != nil {
-			return nil, err
-		}
 	}
-	return v, nil
-}
-
-// only returns the one item of a list; none means that the rule is undefined.
-func only(t *ast.Term, rule string) (*ast.Term, error) {
-	if l, ok := t.Value.(*ast.Array); ok && l.Len() == 1 {
-		return l.Elem(0), nil
-	}
-	return nil, fmt.Errorf("%s is undefined: give it a default", rule)
+	return v, err
 }
 
 // denials reads the deny set.

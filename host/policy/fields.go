@@ -47,48 +47,56 @@ const (
 	numFields
 )
 
-// leaf describes a field: where it lies in the input and how it behaves in keys.
+// leaf describes a field: where it lies in the input, how it behaves in keys,
+// and how it is read. Exactly one of text, number, flag and list is set, or
+// none for an open leaf. Keys and the input document are both made from what
+// these return, so that they cannot differ.
 type leaf struct {
 	path     []string
 	constant bool // the same for every request of a snapshot: never part of a key
 	volatile bool // differs in nearly every request: a unit that reads it is not remembered
 	open     bool // an object whose members the schema does not name
+
+	text   func(*reader) string
+	number func(*reader) int64
+	flag   func(*reader) bool
+	list   func(*reader) names
 }
 
 var leaves = [numFields]leaf{
-	fieldVersion:        {path: at("v"), constant: true},
-	fieldKeyID:          {path: at("principal.key_id")},
-	fieldKeyName:        {path: at("principal.key_name")},
-	fieldOrg:            {path: at("principal.org")},
-	fieldProject:        {path: at("principal.project")},
-	fieldTeam:           {path: at("principal.team")},
-	fieldUser:           {path: at("principal.user")},
-	fieldRoles:          {path: at("principal.roles")},
-	fieldEnv:            {path: at("principal.env")},
-	fieldAuth:           {path: at("principal.auth"), constant: true},
+	fieldVersion:        {path: at("v"), constant: true, number: func(*reader) int64 { return 1 }},
+	fieldKeyID:          {path: at("principal.key_id"), text: func(r *reader) string { return r.call.Principal.KeyID }},
+	fieldKeyName:        {path: at("principal.key_name"), text: func(r *reader) string { return r.call.Principal.KeyName }},
+	fieldOrg:            {path: at("principal.org"), text: func(r *reader) string { return r.call.Principal.Org }},
+	fieldProject:        {path: at("principal.project"), text: func(r *reader) string { return r.call.Principal.Project }},
+	fieldTeam:           {path: at("principal.team"), text: func(r *reader) string { return r.call.Principal.Team }},
+	fieldUser:           {path: at("principal.user"), text: func(r *reader) string { return r.call.Principal.User }},
+	fieldRoles:          {path: at("principal.roles"), list: func(r *reader) names { return names{list: r.call.Principal.Roles} }},
+	fieldEnv:            {path: at("principal.env"), text: func(r *reader) string { return r.call.Principal.Env }},
+	fieldAuth:           {path: at("principal.auth"), constant: true, text: func(*reader) string { return "key" }},
 	fieldAttrs:          {path: at("principal.attrs"), open: true},
-	fieldIP:             {path: at("net.ip")},
-	fieldZones:          {path: at("net.zones")},
-	fieldTLS:            {path: at("net.tls")},
-	fieldDay:            {path: at("time.day")},
-	fieldWeekday:        {path: at("time.weekday")},
-	fieldHour:           {path: at("time.hour")},
-	fieldMinute:         {path: at("time.minute")},
-	fieldTZ:             {path: at("time.tz"), constant: true},
-	fieldOp:             {path: at("request.op")},
-	fieldModel:          {path: at("request.model")},
-	fieldPipeline:       {path: at("request.pipeline"), constant: true},
-	fieldDataClass:      {path: at("request.data_class"), constant: true},
-	fieldModalitiesIn:   {path: at("request.modalities.in")},
-	fieldModalitiesOut:  {path: at("request.modalities.out")},
-	fieldTools:          {path: at("request.tools")},
-	fieldStream:         {path: at("request.stream")},
-	fieldMaxTokens:      {path: at("request.max_tokens")},
-	fieldInputSize:      {path: at("request.input_size")},
-	fieldPriority:       {path: at("request.priority"), constant: true},
-	fieldCallID:         {path: at("call.id"), volatile: true},
-	fieldUnixMS:         {path: at("call.unix_ms"), volatile: true},
-	fieldEstInputTokens: {path: at("call.est_input_tokens"), volatile: true},
+	fieldIP:             {path: at("net.ip"), text: (*reader).address},
+	fieldZones:          {path: at("net.zones"), list: func(r *reader) names { return r.env.zones.find(plainAddr(r.call.Remote)) }},
+	fieldTLS:            {path: at("net.tls"), flag: func(r *reader) bool { return r.call.TLS }},
+	fieldDay:            {path: at("time.day"), number: func(r *reader) int64 { return r.now().day }},
+	fieldWeekday:        {path: at("time.weekday"), text: func(r *reader) string { return weekdays[r.now().weekday] }},
+	fieldHour:           {path: at("time.hour"), number: func(r *reader) int64 { return r.now().hour }},
+	fieldMinute:         {path: at("time.minute"), number: func(r *reader) int64 { return r.now().minute }},
+	fieldTZ:             {path: at("time.tz"), constant: true, text: func(r *reader) string { return r.env.location.String() }},
+	fieldOp:             {path: at("request.op"), text: func(r *reader) string { return r.call.Op.String() }},
+	fieldModel:          {path: at("request.model"), text: (*reader).model},
+	fieldPipeline:       {path: at("request.pipeline"), constant: true, text: func(*reader) string { return "" }},
+	fieldDataClass:      {path: at("request.data_class"), constant: true, text: func(*reader) string { return "" }},
+	fieldModalitiesIn:   {path: at("request.modalities.in"), list: (*reader).modalitiesIn},
+	fieldModalitiesOut:  {path: at("request.modalities.out"), list: (*reader).modalitiesOut},
+	fieldTools:          {path: at("request.tools"), list: (*reader).sortedTools},
+	fieldStream:         {path: at("request.stream"), flag: func(r *reader) bool { return r.call.Facts.Stream }},
+	fieldMaxTokens:      {path: at("request.max_tokens"), number: func(r *reader) int64 { return r.call.Facts.MaxTokens }},
+	fieldInputSize:      {path: at("request.input_size"), text: func(r *reader) string { return sizeBucket(r.call.Facts.Size) }},
+	fieldPriority:       {path: at("request.priority"), constant: true, text: func(*reader) string { return "normal" }},
+	fieldCallID:         {path: at("call.id"), volatile: true, text: (*reader).callID},
+	fieldUnixMS:         {path: at("call.unix_ms"), volatile: true, number: func(r *reader) int64 { return r.call.Received.UnixMilli() }},
+	fieldEstInputTokens: {path: at("call.est_input_tokens"), volatile: true, number: func(r *reader) int64 { return int64(r.call.Facts.Size+3) / 4 }},
 	fieldHeaders:        {path: at("call.headers"), volatile: true, open: true},
 }
 

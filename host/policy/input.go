@@ -2,8 +2,12 @@ package policy
 
 import (
 	"strings"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/signalbox-ai/signalbox/host/call"
 )
 
 // node is a section or a leaf of the input document, in the order of leaves.
@@ -48,42 +52,122 @@ func (r *reader) build(n *node) *ast.Term {
 	}
 	items := make([][2]*ast.Term, len(n.children))
 	for i, c := range n.children {
-		items[i] = [2]*ast.Term{c.key, r.build(c)}
+		var t *ast.Term
+		switch c.name {
+		case "principal":
+			t = r.env.sections.principal(r, c)
+		case "time":
+			t = r.env.sections.time(r, c)
+		default:
+			t = r.build(c)
+		}
+		items[i] = [2]*ast.Term{c.key, t}
 	}
 	return ast.ObjectTerm(items...)
 }
 
 func (r *reader) leafTerm(id fieldID) *ast.Term {
-	switch id {
-	case fieldAttrs:
-		items := make([][2]*ast.Term, 0, len(r.call.Principal.Attrs))
-		for k, v := range r.call.Principal.Attrs {
-			items = append(items, [2]*ast.Term{ast.StringTerm(k), ast.StringTerm(v)})
+	switch l := &leaves[id]; {
+	case l.text != nil:
+		return textTerm(l.text(r))
+	case l.number != nil:
+		return ast.InternedTerm(int(l.number(r)))
+	case l.flag != nil:
+		return ast.InternedTerm(l.flag(r))
+	case l.list != nil:
+		n := l.list(r)
+		if n.term == nil {
+			n.term = listTerm(n.list)
 		}
-		return ast.ObjectTerm(items...)
-	case fieldHeaders:
-		items := make([][2]*ast.Term, 0, len(r.env.headers))
-		for _, name := range r.env.headers {
-			items = append(items, [2]*ast.Term{ast.StringTerm(name), ast.StringTerm(r.header(name))})
-		}
-		return ast.ObjectTerm(items...)
+		return n.term
 	}
-	return termOf(r.read(id))
+	return r.openTerm(id)
 }
 
-// termOf copies what a value may share with the call.
-func termOf(v value) *ast.Term {
-	switch v.kind {
-	case kindString:
-		return ast.StringTerm(strings.Clone(v.str))
-	case kindNumber:
-		return ast.IntNumberTerm(int(v.num))
-	case kindBool:
-		return ast.BooleanTerm(v.yes)
+// openTerm builds the attributes, or the headers that the bundle reads.
+func (r *reader) openTerm(id fieldID) *ast.Term {
+	items := make([][2]*ast.Term, 0, 8)
+	if id == fieldAttrs {
+		for k, v := range r.call.Principal.Attrs {
+			items = append(items, [2]*ast.Term{textTerm(k), textTerm(v)})
+		}
+	} else {
+		for _, name := range r.env.headers {
+			items = append(items, [2]*ast.Term{textTerm(name), textTerm(r.header(name))})
+		}
 	}
-	terms := make([]*ast.Term, len(v.list))
-	for i, s := range v.list {
-		terms[i] = ast.StringTerm(strings.Clone(s))
+	if len(items) == 0 {
+		return ast.InternedEmptyObject
+	}
+	return ast.ObjectTerm(items...)
+}
+
+// textTerm copies s, which may be bytes of the call.
+func textTerm(s string) *ast.Term {
+	if t := fixed[s]; t != nil {
+		return t
+	}
+	return ast.StringTerm(strings.Clone(s))
+}
+
+func listTerm(list []string) *ast.Term {
+	if len(list) == 0 {
+		return ast.InternedEmptyArray
+	}
+	terms := make([]*ast.Term, len(list))
+	for i, s := range list {
+		terms[i] = textTerm(s)
 	}
 	return ast.ArrayTerm(terms...)
+}
+
+// fixed are the terms of texts that most inputs hold.
+var fixed = func() map[string]*ast.Term {
+	out := map[string]*ast.Term{}
+	for _, list := range [][]string{{"", "key", "normal", "chat", "embeddings", "UTC"}, weekdays[:], sizeBuckets} {
+		for _, s := range list {
+			out[s] = ast.StringTerm(s)
+		}
+	}
+	return out
+}()
+
+// sections keeps the parts of the input that requests share: building them is
+// most of what a cold decision costs beside the evaluation.
+type sections struct {
+	principals [256]atomic.Pointer[principalSection] // by address; a newcomer takes the place
+	minute     atomic.Pointer[timeSection]
+}
+
+type principalSection struct {
+	of   *call.Principal
+	term *ast.Term
+}
+
+type timeSection struct {
+	at   clock
+	term *ast.Term
+}
+
+// principal relies on principals being immutable; that an address is not used
+// again while it is in the table the table itself sees to.
+func (s *sections) principal(r *reader, n *node) *ast.Term {
+	p := r.call.Principal
+	place := &s.principals[uintptr(unsafe.Pointer(p))>>7%uintptr(len(s.principals))]
+	if have := place.Load(); have != nil && have.of == p {
+		return have.term
+	}
+	t := r.build(n)
+	place.Store(&principalSection{p, t})
+	return t
+}
+
+func (s *sections) time(r *reader, n *node) *ast.Term {
+	r.now()
+	if have := s.minute.Load(); have != nil && have.at == r.clock {
+		return have.term
+	}
+	t := r.build(n)
+	s.minute.Store(&timeSection{r.clock, t})
+	return t
 }

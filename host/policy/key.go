@@ -12,30 +12,34 @@ const maxKey = 4 << 10
 // appendKey appends the values of fields, tagged and length-prefixed in fixed
 // order, so that two calls have the same key only if all values are the same.
 func (r *reader) appendKey(dst []byte, fields []field) []byte {
-	for _, f := range fields {
-		if leaves[f.id].open {
-			dst = r.appendOpen(dst, f)
-			continue
+	for i := range fields {
+		f := &fields[i]
+		switch l := &leaves[f.id]; {
+		case l.text != nil:
+			dst = appendText(append(dst, 's'), l.text(r))
+		case l.number != nil:
+			dst = binary.LittleEndian.AppendUint64(append(dst, 'n'), uint64(l.number(r)))
+		case l.flag != nil:
+			dst = append(dst, flagTag(l.flag(r)))
+		case l.list != nil:
+			dst = appendList(dst, l.list(r).list)
+		default:
+			dst = r.appendOpen(dst, f.name)
 		}
-		dst = appendValue(dst, r.read(f.id))
 	}
 	return dst
 }
 
-func appendValue(dst []byte, v value) []byte {
-	switch v.kind {
-	case kindString:
-		return appendText(append(dst, 's'), v.str)
-	case kindNumber:
-		return binary.LittleEndian.AppendUint64(append(dst, 'n'), uint64(v.num))
-	case kindBool:
-		if v.yes {
-			return append(dst, 't')
-		}
-		return append(dst, 'f')
+func flagTag(b bool) byte {
+	if b {
+		return 't'
 	}
-	dst = binary.AppendUvarint(append(dst, 'l'), uint64(len(v.list)))
-	for _, s := range v.list {
+	return 'f'
+}
+
+func appendList(dst []byte, list []string) []byte {
+	dst = binary.AppendUvarint(append(dst, 'l'), uint64(len(list)))
+	for _, s := range list {
 		dst = appendText(dst, s)
 	}
 	return dst
@@ -47,10 +51,10 @@ func appendText(dst []byte, s string) []byte {
 
 // appendOpen appends attributes: one of them, present or absent, or all. (The
 // other open field, the headers, is volatile and never part of a key.)
-func (r *reader) appendOpen(dst []byte, f field) []byte {
+func (r *reader) appendOpen(dst []byte, member string) []byte {
 	attrs := r.call.Principal.Attrs
-	if f.name != "" {
-		v, ok := attrs[f.name]
+	if member != "" {
+		v, ok := attrs[member]
 		if !ok {
 			return append(dst, 'a')
 		}

@@ -29,7 +29,7 @@ type snapshot struct {
 // build compiles and checks a bundle. It returns a snapshot that has passed
 // every check but the probes.
 func build(src *source, o *Options) (*snapshot, error) {
-	b, err := compile(src, src.modules)
+	b, err := compile(src)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,8 @@ func build(src *source, o *Options) (*snapshot, error) {
 			Reasons: []call.Reason{{Unit: u.name, Code: CodePolicyError}}})
 	}
 	s.merged = newMemo[call.Decision](share)
-	if s.env, err = newEnvironment(src, s.units, o.Deadline); err != nil {
+	s.env.limit = o.Deadline
+	if err := s.env.read(src, s.units); err != nil {
 		return nil, err
 	}
 	if s.messages, err = messagesOf(src); err != nil {
@@ -62,21 +63,20 @@ func build(src *source, o *Options) (*snapshot, error) {
 	return s, errors.Join(s.unusedRules(b), s.missingData(b))
 }
 
-// newEnvironment reads what of the bundle's data goes into the input.
-func newEnvironment(src *source, units []*unit, limit time.Duration) (env environment, err error) {
-	env.limit = limit
+// read takes from the bundle's data what goes into the input.
+func (env *environment) read(src *source, units []*unit) (err error) {
 	if env.zones, err = newZoneTable(signalboxData(src)["zones"]); err != nil {
-		return env, err
+		return err
 	}
 	tz, ok := signalboxData(src)["tz"].(string)
 	if !ok && signalboxData(src)["tz"] != nil || tz == "Local" {
-		return env, fmt.Errorf("data.signalbox.tz must be the name of a time zone")
+		return fmt.Errorf("data.signalbox.tz must be the name of a time zone")
 	}
 	if env.location, err = time.LoadLocation(tz); err != nil {
-		return env, fmt.Errorf("cannot load data.signalbox.tz: %w", err)
+		return fmt.Errorf("cannot load data.signalbox.tz: %w", err)
 	}
 	env.headers, err = headersRead(units)
-	return env, err
+	return err
 }
 
 func signalboxData(src *source) map[string]any {

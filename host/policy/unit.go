@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -31,27 +32,17 @@ type unitStats struct {
 	hits, misses, errors atomic.Uint64
 }
 
-// newUnit prepares the unit's one query. The comprehensions make an undefined
-// rule visible as an empty list; as part of the query itself it would leave no
-// answer at all.
+// newUnit prepares the unit's one query, which asks for the rules that it has.
+// The query has no answer at all when one of them is undefined.
 func newUnit(rules *unitRules, b *compiled, r *reads) (*unit, error) {
-	u := &unit{unitRules: *rules, reads: r, bundle: b, decode: decoder{unit: rules.name, permit: rules.permit, obligations: rules.obligations},
+	u := &unit{unitRules: *rules, reads: r, bundle: b, decode: decoder{unit: rules.name},
 		values: cache.NewInterQueryValueCache(context.Background(), nil)}
-	deny := "set()"
-	if u.deny {
-		deny = u.ref("deny").String()
+	var body ast.Body
+	for _, entry := range u.entries() {
+		name := ast.VarTerm(string(entry[len(entry)-1].Value.(ast.String)))
+		body.Append(ast.Equality.Expr(name, ast.NewTerm(entry)))
 	}
-	collect := func(rule string, has bool) string {
-		if !has {
-			return "[]"
-		}
-		return fmt.Sprintf("[x | x = %s]", u.ref(rule))
-	}
-	body, err := ast.ParseBodyWithOpts(fmt.Sprintf("d = %s; p = %s; o = %s",
-		deny, collect("permit", u.permit), collect("obligations", u.obligations)), ast.ParserOptions{RegoVersion: ast.RegoV1})
-	if err != nil {
-		return nil, fmt.Errorf("cannot prepare unit %q: %w", u.name, err)
-	}
+	var err error
 	if u.query, err = b.compiler.QueryCompiler().Compile(body); err != nil {
 		return nil, fmt.Errorf("cannot prepare unit %q: %w", u.name, err)
 	}
@@ -99,7 +90,7 @@ func (u *unit) eval(input *ast.Term, cancel topdown.Cancel) (v *verdict, err err
 		return err
 	})
 	if err == nil && answers != 1 {
-		err = fmt.Errorf("got %d answers, want 1", answers)
+		err = errors.New("permit or obligations is undefined: give it a default")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot evaluate unit %q: %w", u.name, err)
@@ -121,14 +112,18 @@ type interner struct {
 }
 
 func (n *interner) intern(d *decoder, qr topdown.QueryResult) (*verdict, error) {
-	deny, permit, obligations := qr["d"], qr["p"], qr["o"]
-	text := deny.String() + permit.String() + obligations.String() // OPA prints equal values alike
+	var text []byte // OPA prints equal values alike
+	for _, rule := range [...]ast.Var{"deny", "permit", "obligations"} {
+		if t := qr[rule]; t != nil {
+			text = append(append(text, t.String()...), '\n')
+		}
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if v := n.byText[text]; v != nil {
+	if v := n.byText[string(text)]; v != nil {
 		return v, nil
 	}
-	v, err := d.verdict(deny, permit, obligations)
+	v, err := d.verdict(qr["deny"], qr["permit"], qr["obligations"])
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +131,6 @@ func (n *interner) intern(d *decoder, qr topdown.QueryResult) (*verdict, error) 
 	if n.byText == nil || len(n.byText) >= maxInterned {
 		n.byText = map[string]*verdict{}
 	}
-	n.byText[text] = v
+	n.byText[string(text)] = v
 	return v, nil
 }

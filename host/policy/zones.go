@@ -11,8 +11,10 @@ import (
 // a lookup is one binary search and its answer is shared.
 type zoneTable struct {
 	from  []netip.Addr // where an interval starts, ascending; IPv4 sorts before IPv6
-	names [][]string   // sorted, the same length
+	names []names      // sorted lists, the same length
 }
+
+var noNames = namesOf()
 
 // firstIPv6 is where the IPv4 addresses end in netip's order.
 var firstIPv6 = netip.IPv6Unspecified()
@@ -41,15 +43,15 @@ func newZoneTable(raw any) (*zoneTable, error) {
 	slices.SortFunc(borders, netip.Addr.Compare)
 	t := &zoneTable{from: slices.Compact(borders)}
 	for _, a := range t.from {
-		t.names = append(t.names, namesAt(zones, a))
+		t.names = append(t.names, namesOf(namesAt(zones, a)...))
 	}
 	return t, nil
 }
 
-// find returns the sorted names of the zones that hold a; nil for an invalid address.
-func (t *zoneTable) find(a netip.Addr) []string {
+// find returns the sorted names of the zones that hold a: none for an invalid address.
+func (t *zoneTable) find(a netip.Addr) names {
 	if !a.IsValid() {
-		return nil
+		return noNames
 	}
 	i, found := slices.BinarySearchFunc(t.from, a, netip.Addr.Compare)
 	if !found {

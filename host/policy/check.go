@@ -1,0 +1,144 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/tester"
+)
+
+// Report is what a check finds out about a bundle beside whether it is good.
+type Report struct {
+	Revision  string
+	Units     []UnitReport
+	Probes    int       // of the bundle's own
+	Tests     int       // rules test_* in files *_test.rego
+	Failures  []Finding // tests that failed
+	Coverage  float64   // per cent of the lines of rules that the tests reach, 0 without tests
+	Uncovered []Finding
+}
+
+// UnitReport says what one unit depends on.
+type UnitReport struct {
+	Name     string
+	Rules    int
+	Reads    []string  // fields of the input; its verdict is remembered for each combination of their values
+	Cached   bool      // false: evaluated in every request
+	Uncached []Finding // the lines that are why
+}
+
+// Check does everything to the bundle at path that activating it would, and
+// runs its own tests. An error lists all that is wrong; the report is as full
+// as could be had.
+func Check(path string) (Report, error) {
+	src, err := load(path)
+	if err != nil {
+		return Report{}, err
+	}
+	rep := Report{Revision: src.revision}
+	o := Options{}.withDefaults()
+	s, err := build(src, &o)
+	if err != nil {
+		return rep, err
+	}
+	for _, u := range s.units {
+		rep.Units = append(rep.Units, u.report())
+	}
+	probes, err := parseProbes(src.probes)
+	if err != nil {
+		return rep, err
+	}
+	rep.Probes = len(probes)
+	return rep, errors.Join(s.probe(probes), rep.test(src, src.modules))
+}
+
+func (u *unit) report() UnitReport {
+	r := UnitReport{Name: u.name, Rules: u.rules, Cached: u.memo != nil, Uncached: u.reads.uncached}
+	for _, f := range u.reads.fields {
+		r.Reads = append(r.Reads, f.String())
+	}
+	return r
+}
+
+const testTimeout = 10 * time.Second
+
+// test runs the bundle's tests against modules, which are the bundle's own
+// unless something is being tried out.
+func (rep *Report) test(src *source, modules map[string]*ast.Module) error {
+	if len(src.tests) == 0 {
+		return nil
+	}
+	all := maps.Clone(modules)
+	maps.Copy(all, src.tests)
+	b, err := open(src)
+	if err != nil {
+		return err
+	}
+	compiler, err := b.newCompiler(src)
+	if err != nil {
+		return err
+	}
+	coverage := cover.New()
+	ctx := context.Background()
+	results, err := tester.NewRunner().SetCompiler(compiler).SetStore(b.store).SetModules(copyModules(all)).
+		SetCoverageQueryTracer(coverage).SetTimeout(testTimeout).RaiseBuiltinErrors(true).RunTests(ctx, b.txn)
+	if err != nil {
+		return fmt.Errorf("cannot run the bundle's tests: %w", err)
+	}
+	var errs []error
+	for r := range results {
+		rep.Tests++
+		if !r.Pass() || r.Skip {
+			f := findingAt(r.Location, "%s.%s %s", r.Package, r.Name, outcome(r))
+			rep.Failures = append(rep.Failures, f)
+			errs = append(errs, errors.New(f.String()))
+		}
+	}
+	rep.cover(coverage.Report(modules), modules)
+	return errors.Join(errs...)
+}
+
+func outcome(r *tester.Result) string {
+	switch {
+	case r.Skip:
+		return "is skipped"
+	case r.Error != nil:
+		return "failed: " + r.Error.Error()
+	}
+	return "failed"
+}
+
+// cover takes the bundle's own files from a coverage report. Lines that only
+// the index or an early exit kept from running count as covered.
+func (rep *Report) cover(r cover.Report, modules map[string]*ast.Module) {
+	covered, missed := 0, 0
+	for file := range modules {
+		fr := r.Files[file]
+		if fr == nil {
+			continue
+		}
+		covered += fr.CoveredLines
+		for _, rng := range fr.NotCovered {
+			lines := rng.End.Row - rng.Start.Row + 1
+			if len(rng.Kinds) > 0 {
+				covered += lines
+				continue
+			}
+			missed += lines
+			rep.Uncovered = append(rep.Uncovered, Finding{File: file, Line: rng.Start.Row, What: "no test reaches this"})
+		}
+	}
+	if covered+missed > 0 {
+		rep.Coverage = 100 * float64(covered) / float64(covered+missed)
+	}
+	slices.SortFunc(rep.Uncovered, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+}
