@@ -21,8 +21,8 @@ import (
 // MaxToken is the longest key that is looked at.
 const MaxToken = 512
 
-// PepperSize is the length of a pepper in bytes.
-const PepperSize = 32
+// minPepper is the length in bytes below which a pepper is no secret.
+const minPepper = 16
 
 // Digest is what is kept of a key.
 type Digest [sha256.Size]byte
@@ -60,16 +60,16 @@ type mac struct {
 	sum Digest
 }
 
-// New returns an empty set under the pepper, of PepperSize bytes.
-func New(pepper []byte) (*Keys, error) {
-	if len(pepper) != PepperSize {
-		return nil, fmt.Errorf("cannot use pepper: it has %d bytes; want %d", len(pepper), PepperSize)
+// New returns an empty set under the pepper, a secret of at least 16 bytes.
+func New(pepper []byte) *Keys {
+	if len(pepper) < minPepper {
+		panic(fmt.Sprintf("BUG: short pepper; got %d bytes; want at least %d", len(pepper), minPepper))
 	}
 	pepper = append([]byte(nil), pepper...)
 	k := &Keys{now: time.Now}
 	k.macs.New = func() any { return &mac{h: hmac.New(sha256.New, pepper)} }
 	k.table.Store(&table{})
-	return k, nil
+	return k
 }
 
 // Set replaces all keys at once. Two entries with one digest are an error and

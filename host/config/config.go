@@ -190,6 +190,15 @@ func (p Price) Resolve() *call.Price {
 	return r
 }
 
+// PriceOverrides are the prices that replace those of the shipped catalogue, by target.
+func (c *Config) PriceOverrides() map[string]*call.Price {
+	m := make(map[string]*call.Price, len(c.Prices))
+	for name, p := range c.Prices {
+		m[name] = p.Resolve()
+	}
+	return m
+}
+
 // Key is a virtual key written in the configuration: for development, as its
 // secret lies beside everything else.
 type Key struct {

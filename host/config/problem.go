@@ -67,9 +67,18 @@ func unknownKey(name string, known []string) error {
 	return fmt.Errorf("unknown key %q%s", name, hint)
 }
 
-// didYouMean returns ", did you mean …?" with the nearest known name, or ""
-// when none is near enough to be a slip.
+// didYouMean returns ", did you mean …?" with the nearest known name, or "".
 func didYouMean(name string, known []string) string {
+	at := Nearest(name, known)
+	if at == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", at)
+}
+
+// Nearest returns the known name that name is most likely a slip of, "" when
+// none is near enough.
+func Nearest(name string, known []string) string {
 	best, at := max(2, len(name)/3)+1, ""
 	name = strings.ToLower(name)
 	for _, k := range known {
@@ -81,10 +90,7 @@ func didYouMean(name string, known []string) string {
 			best, at = d, k
 		}
 	}
-	if at == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q?", at)
+	return at
 }
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)

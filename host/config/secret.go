@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -51,6 +52,14 @@ func (s Settings) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.Strin
 
 // LogValue implements slog.LogValuer.
 func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// JSON returns the settings themselves, for whom they are meant.
+func (s Settings) JSON() ([]byte, error) {
+	if len(s) == 0 {
+		return []byte("{}"), nil
+	}
+	return json.Marshal(map[string]any(s))
+}
 
 // MarshalText implements encoding.TextMarshaler.
 func (s Settings) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
