@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+)
+
+// Bank is the durable side of budgets. The amounts granted are debited at once
+// and by commits that have reached the disk.
+type Bank struct{ d *db }
+
+// Bank returns the store's bank.
+func (s *Store) Bank() *Bank { return &Bank{s.state} }
+
+// keepAccounts is how long an account outlives its window.
+const keepAccounts = 35 * 24 * time.Hour
+
+// pruneEvery is after how many batches old accounts are looked for.
+const pruneEvery = 1024
+
+// State tells a node that starts where the bank stands.
+func (b *Bank) State(ctx context.Context) (st call.BankState, err error) {
+	err = b.d.write(ctx, func() error {
+		st, err = b.state()
+		return err
+	})
+	if err != nil {
+		return st, fmt.Errorf("cannot read bank: %w", err)
+	}
+	return st, nil
+}
+
+func (b *Bank) state() (st call.BankState, err error) {
+	err = b.query("SELECT generation, seq, grants FROM bank", nil, func(s *sqlite.Stmt) error {
+		st.Generation, st.Seq = s.ColumnInt64(0), s.ColumnInt64(1)
+		return json.Unmarshal([]byte(s.ColumnText(2)), &st.Grants)
+	})
+	return st, err
+}
+
+// Apply carries out the ops of batch seq in one transaction. The last batch
+// may be applied again: it comes to what it came to before.
+func (b *Bank) Apply(ctx context.Context, seq int64, ops []call.BankOp) (grants []call.BankGrant, err error) {
+	err = b.d.write(ctx, func() error {
+		st, err := b.state()
+		if err != nil {
+			return err
+		}
+		if seq == st.Seq && len(st.Grants) == len(ops) {
+			grants = st.Grants
+			return nil
+		}
+		if seq != st.Seq+1 {
+			return fmt.Errorf("batch %d after %d: %w", seq, st.Seq, call.ErrBankSequence)
+		}
+		grants = make([]call.BankGrant, len(ops))
+		for i := range ops {
+			if grants[i], err = b.apply(&ops[i]); err != nil {
+				return err
+			}
+		}
+		return b.note(seq, grants)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot apply batch to bank: %w", err)
+	}
+	return grants, nil
+}
+
+// note makes seq the last batch.
+func (b *Bank) note(seq int64, grants []call.BankGrant) error {
+	text, err := json.Marshal(grants)
+	if err != nil {
+		return err
+	}
+	if err := b.query("UPDATE bank SET seq = ?, grants = ?", []any{seq, string(text)}, nil); err != nil {
+		return err
+	}
+	if seq%pruneEvery != 0 {
+		return nil
+	}
+	return b.query("DELETE FROM account WHERE window_end < ?", []any{time.Now().Add(-keepAccounts).Unix()}, nil)
+}
+
+// apply carries out one op. An op on an account that has been pruned since
+// comes to nothing.
+func (b *Bank) apply(op *call.BankOp) (call.BankGrant, error) {
+	g := call.BankGrant{Row: op.Row}
+	found := false
+	read := func(s *sqlite.Stmt) error {
+		found = true
+		g.Row, g.Granted = s.ColumnInt64(0), s.ColumnInt64(1)
+		return nil
+	}
+	const byRow = "SELECT id, granted FROM account WHERE id = ?"
+	const byName = `INSERT INTO account (scope, window, window_start, window_end, granted) VALUES (?, ?, ?, ?, 0)
+		ON CONFLICT (scope, window, window_start) DO UPDATE SET window_end = excluded.window_end RETURNING id, granted`
+	query, args := byRow, []any{op.Row}
+	if op.Row == 0 {
+		query, args = byName, []any{op.Scope, op.Window, op.Start, op.End}
+	}
+	if err := b.query(query, args, read); err != nil || !found {
+		return g, err
+	}
+	g.Granted -= op.Return
+	left := op.Max - g.Granted
+	// Near the limit grants shrink, down to what requests are waiting for.
+	g.Amount = max(0, min(left, max(op.Need, min(op.Want, left/2))))
+	g.Granted += g.Amount
+	return g, b.query("UPDATE account SET granted = ? WHERE id = ?", []any{g.Granted, g.Row}, nil)
+}
+
+// query runs one statement, which the connection keeps compiled.
+func (b *Bank) query(q string, args []any, row func(*sqlite.Stmt) error) error {
+	return sqlitex.Execute(b.d.conn, q, &sqlitex.ExecOptions{Args: args, ResultFunc: row})
+}
