@@ -1,0 +1,208 @@
+// Package telemetry counts what happens, for Prometheus. What one request
+// touches is resolved once per target, so that counting it is a few atomic
+// additions.
+package telemetry
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+const (
+	namespace = "signalbox"
+	// maxTargets bounds the targets that have series of their own: callers may
+	// name any model of a provider. The rest is counted as otherTarget.
+	maxTargets  = 512
+	noTarget    = "none"
+	otherTarget = "other"
+)
+
+// Metrics is the registry of a gateway. All methods may be called at once.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	requests, attempts, tokens, cost, overruns *prometheus.CounterVec
+	duration, ttft                             *prometheus.HistogramVec
+	overhead                                   prometheus.Histogram
+	reloads                                    *prometheus.CounterVec
+	lastReload                                 prometheus.Gauge
+
+	targets atomic.Pointer[map[string]*target]
+	grow    sync.Mutex // guards replacing targets
+}
+
+// target is what requests to one target count in. Counters of classes that
+// have not occurred do not exist yet.
+type target struct {
+	name     string
+	requests [wire.NumOps][wire.NumClasses]atomic.Pointer[counter]
+	attempts [wire.NumClasses]atomic.Pointer[counter]
+	cost     [call.CostReported + 1]atomic.Pointer[counter]
+	tokens   [numKinds]prometheus.Counter
+	overruns prometheus.Counter
+	duration prometheus.Observer
+	ttft     prometheus.Observer
+}
+
+type counter struct{ prometheus.Counter }
+
+// The kinds of tokens, in the order of a usage's buckets.
+const numKinds = 6
+
+var kinds = [numKinds]string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning"}
+
+var (
+	durations = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+	overheads = []float64{25e-6, 50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.6e-3, 3.2e-3, 6.4e-3, 25e-3, 100e-3}
+)
+
+// New returns metrics that hold nothing yet but those of the process.
+func New() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	hist := func(name, help string, buckets []float64) prometheus.HistogramOpts {
+		return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}
+	}
+	m.requests = vec("requests_total", "Requests by operation, target and outcome (ok or the class of the error).", "op", "target", "outcome")
+	m.attempts = vec("attempts_total", "Attempts at targets by outcome.", "target", "outcome")
+	m.tokens = vec("tokens_total", "Tokens by target and kind.", "target", "kind")
+	m.cost = vec("cost_usd_total", "Cost in US dollars by target and provenance.", "target", "provenance")
+	m.overruns = vec("bound_overruns_total", "Requests that cost more than was reserved for them: worth an alarm.", "target")
+	m.reloads = vec("config_reloads_total", "Reloads of the configuration by result.", "result")
+	m.lastReload = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "config_last_reload_ok", Help: "1 if the last reload of the configuration was taken, else 0."})
+	m.lastReload.Set(1)
+	m.duration = prometheus.NewHistogramVec(hist("request_duration_seconds", "Time from the request's arrival to the end of the answer.", durations), []string{"target"})
+	m.ttft = prometheus.NewHistogramVec(hist("time_to_first_byte_seconds", "Time from the request's arrival to the first byte of the answer.", durations), []string{"target"})
+	m.overhead = prometheus.NewHistogram(hist("overhead_seconds", "Time that the gateway itself added to a request.", overheads))
+	m.registry.MustRegister(m.lastReload, m.duration, m.ttft, m.overhead,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.targets.Store(&map[string]*target{})
+	return m
+}
+
+// Handler serves the metrics in Prometheus' text form.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+}
+
+// Reload counts a reload of the configuration.
+func (m *Metrics) Reload(ok bool) {
+	result, last := "failed", 0.0
+	if ok {
+		result, last = "ok", 1
+	}
+	m.reloads.WithLabelValues(result).Inc()
+	m.lastReload.Set(last)
+}
+
+// Request counts a finished request. It does not allocate once the target and
+// the outcome have been seen.
+func (m *Metrics) Request(r *call.Record) {
+	t := m.target(r.Target)
+	t.request(m, r.Op, r.Class).Inc()
+	t.duration.Observe(float64(r.DurationUS) / 1e6)
+	m.overhead.Observe(float64(r.OverheadUS) / 1e6)
+	if r.TTFTUS > 0 {
+		t.ttft.Observe(float64(r.TTFTUS) / 1e6)
+	}
+	u := &r.Usage
+	for i, n := range [numKinds]int64{u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning} {
+		if n > 0 {
+			t.tokens[i].Add(float64(n))
+		}
+	}
+	if r.Cost > 0 {
+		t.spent(m, r.Provenance).Add(float64(r.Cost) / 1e9)
+		if r.Reserved > 0 && r.Cost > r.Reserved {
+			t.overruns.Inc()
+		}
+	}
+	for i := range r.Attempts {
+		a := &r.Attempts[i]
+		if a.Target != nil {
+			m.target(a.Target.Name).attempt(m, a.Class).Inc()
+		}
+	}
+}
+
+func (m *Metrics) target(name string) *target {
+	if name == "" {
+		name = noTarget
+	}
+	if t := (*m.targets.Load())[name]; t != nil {
+		return t
+	}
+	return m.newTarget(name)
+}
+
+func (m *Metrics) newTarget(name string) *target {
+	m.grow.Lock()
+	defer m.grow.Unlock()
+	old := *m.targets.Load()
+	if len(old) >= maxTargets {
+		name = otherTarget
+	}
+	if t := old[name]; t != nil {
+		return t
+	}
+	t := &target{name: name, overruns: m.overruns.WithLabelValues(name), duration: m.duration.WithLabelValues(name), ttft: m.ttft.WithLabelValues(name)}
+	for i, kind := range kinds {
+		t.tokens[i] = m.tokens.WithLabelValues(name, kind)
+	}
+	grown := make(map[string]*target, len(old)+1)
+	for k, v := range old {
+		grown[k] = v
+	}
+	grown[name] = t
+	m.targets.Store(&grown)
+	return t
+}
+
+func (t *target) request(m *Metrics, op wire.Op, class wire.Class) prometheus.Counter {
+	at := &t.requests[op][class]
+	if c := at.Load(); c != nil {
+		return c
+	}
+	c := &counter{m.requests.WithLabelValues(op.String(), t.name, outcome(class))}
+	at.Store(c) // a racing store holds the same counter
+	return c
+}
+
+func (t *target) attempt(m *Metrics, class wire.Class) prometheus.Counter {
+	at := &t.attempts[class]
+	if c := at.Load(); c != nil {
+		return c
+	}
+	c := &counter{m.attempts.WithLabelValues(t.name, outcome(class))}
+	at.Store(c)
+	return c
+}
+
+func (t *target) spent(m *Metrics, p call.Provenance) prometheus.Counter {
+	at := &t.cost[p]
+	if c := at.Load(); c != nil {
+		return c
+	}
+	c := &counter{m.cost.WithLabelValues(t.name, p.String())}
+	at.Store(c)
+	return c
+}
+
+func outcome(class wire.Class) string {
+	if class == wire.ClassNone {
+		return "ok"
+	}
+	return class.String()
+}

@@ -1,0 +1,117 @@
+package telemetry
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+func sample() *call.Record {
+	return &call.Record{
+		DurationUS: 1500, OverheadUS: 30, TTFTUS: 900, Op: wire.OpChat, Target: "demo/echo", Status: 200,
+		Attempts: []call.Attempt{
+			{Target: &call.Target{Name: "openai/gpt-4o"}, Class: wire.ClassOverloaded},
+			{Target: &call.Target{Name: "demo/echo"}},
+		},
+		Usage: wire.Usage{Input: 10, CacheRead: 5, Output: 7}, Cost: 2_500_000, Reserved: 2_000_000, Provenance: call.CostComputed,
+	}
+}
+
+func scrape(t testing.TB, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != 200 {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func expect(t *testing.T, m *Metrics, lines ...string) {
+	t.Helper()
+	text := scrape(t, m)
+	for _, line := range lines {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %q", line)
+		}
+	}
+}
+
+func TestRequest(t *testing.T) {
+	m := New()
+	m.Request(sample())
+	m.Request(sample())
+	m.Request(&call.Record{Status: 401, Class: wire.ClassAuth})
+	expect(t, m,
+		`signalbox_requests_total{op="chat",outcome="ok",target="demo/echo"} 2`,
+		`signalbox_requests_total{op="",outcome="auth",target="none"} 1`,
+		`signalbox_attempts_total{outcome="overloaded",target="openai/gpt-4o"} 2`,
+		`signalbox_attempts_total{outcome="ok",target="demo/echo"} 2`,
+		`signalbox_tokens_total{kind="input",target="demo/echo"} 20`,
+		`signalbox_tokens_total{kind="cache_read",target="demo/echo"} 10`,
+		`signalbox_tokens_total{kind="output",target="demo/echo"} 14`,
+		`signalbox_cost_usd_total{provenance="computed",target="demo/echo"} 0.005`,
+		`signalbox_bound_overruns_total{target="demo/echo"} 2`,
+		`signalbox_request_duration_seconds_count{target="demo/echo"} 2`,
+		`signalbox_time_to_first_byte_seconds_bucket{target="demo/echo",le="0.005"} 2`,
+		`signalbox_overhead_seconds_count 3`,
+	)
+}
+
+func TestReload(t *testing.T) {
+	m := New()
+	expect(t, m, "signalbox_config_last_reload_ok 1")
+	m.Reload(false)
+	expect(t, m, "signalbox_config_last_reload_ok 0", `signalbox_config_reloads_total{result="failed"} 1`)
+	m.Reload(true)
+	expect(t, m, "signalbox_config_last_reload_ok 1", `signalbox_config_reloads_total{result="ok"} 1`)
+}
+
+func TestFamilies(t *testing.T) {
+	m := New()
+	m.Add(
+		Family{Name: "policy_hits_total", Help: "h", Labels: []string{"unit"}, Collect: func(emit Emit) { emit(3, "a"); emit(4, "b") }},
+		Family{Name: "budget_slots", Help: "h", Collect: func(emit Emit) { emit(5) }},
+	)
+	expect(t, m, `signalbox_policy_hits_total{unit="a"} 3`, `signalbox_policy_hits_total{unit="b"} 4`, "# TYPE signalbox_policy_hits_total counter",
+		"signalbox_budget_slots 5", "# TYPE signalbox_budget_slots gauge", "# TYPE go_goroutines gauge")
+}
+
+func TestTargetsAreBounded(t *testing.T) {
+	m := New()
+	for i := range maxTargets + 100 {
+		m.Request(&call.Record{Target: fmt.Sprintf("openai/made-up-%d", i)})
+	}
+	if n := len(*m.targets.Load()); n > maxTargets+1 {
+		t.Errorf("%d targets have series; want at most %d", n, maxTargets+1)
+	}
+	expect(t, m, `signalbox_requests_total{op="",outcome="ok",target="other"} 100`)
+}
+
+func TestCountingAtOnce(t *testing.T) {
+	m := New()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				m.Request(sample())
+			}
+		})
+	}
+	wg.Wait()
+	expect(t, m, `signalbox_requests_total{op="chat",outcome="ok",target="demo/echo"} 4000`)
+}
+
+func BenchmarkRequest(b *testing.B) {
+	m, r := New(), sample()
+	m.Request(r)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Request(r)
+	}
+}
