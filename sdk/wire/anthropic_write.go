@@ -1,0 +1,151 @@
+package wire
+
+import "github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
+
+// appendAnthropicRequest appends q as the body of a request to POST /v1/messages.
+func appendAnthropicRequest(dst []byte, q *request, model string) []byte {
+	c := claudeOf(model)
+	if q.maxTokens == 0 {
+		q.maxTokens = c.maxOutput
+	}
+	dst = append(dst, `{"model":`...)
+	dst = lex.AppendString(dst, model)
+	dst = append(dst, `,"max_tokens":`...)
+	dst = appendInt(dst, q.maxTokens)
+	w := anthropicMessages{q: q}
+	dst = w.conversation(dst)
+	dst = appendAnthropicTools(dst, q, c)
+	dst, thinks := appendClaudeThinking(dst, q, c)
+	dst = appendClaudeSampling(dst, q, c, thinks)
+	stops := 0
+	for _, s := range q.stop {
+		if blank(s) { // refused by the API
+			q.drop(q.names.stop)
+			continue
+		}
+		if stops++; stops == 1 {
+			dst = append(dst, `,"stop_sequences":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendRaw(dst, s)
+	}
+	if stops > 0 {
+		dst = append(dst, ']')
+	}
+	if q.user != nil {
+		dst = append(dst, `,"metadata":{"user_id":`...)
+		dst = append(appendRaw(dst, q.user), '}')
+	}
+	switch q.tier {
+	case autoTier:
+		dst = append(dst, `,"service_tier":"auto"`...)
+	case standardTier:
+		dst = append(dst, `,"service_tier":"standard_only"`...)
+	}
+	if q.stream {
+		dst = append(dst, `,"stream":true`...)
+	}
+	return append(dst, '}')
+}
+
+func appendAnthropicTools(dst []byte, q *request, c claude) []byte {
+	if len(q.tools) == 0 {
+		if q.choice.mode == chooseAny || q.choice.mode == chooseOne {
+			q.drop("tool_choice")
+		}
+		return dst
+	}
+	for i := range q.tools {
+		t := &q.tools[i]
+		if i == 0 {
+			dst = append(dst, `,"tools":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"name":`...)
+		dst = appendRaw(dst, t.name)
+		if t.description != nil {
+			dst = appendRawMember(dst, "description", t.description)
+		}
+		dst = append(dst, `,"input_schema":`...)
+		dst = appendObjectSchema(dst, t.schema)
+		if t.strict && c.structured {
+			dst = append(dst, `,"strict":true`...)
+		} else if t.strict {
+			q.drop("tools.function.strict")
+		}
+		dst = appendJSON(dst, "cache_control", t.cache)
+		dst = append(dst, '}')
+	}
+	dst = append(dst, ']')
+	mode := q.choice.mode
+	if mode == chooseDefault && q.serial {
+		mode = chooseAuto
+	}
+	if mode == chooseDefault {
+		return dst
+	}
+	dst = append(dst, `,"tool_choice":{"type":"`...)
+	dst = append(dst, [...]string{chooseAuto: "auto", chooseAny: "any", chooseOne: "tool", chooseNone: "none"}[mode]...)
+	dst = append(dst, '"')
+	if mode == chooseOne {
+		dst = appendRawMember(dst, "name", q.choice.name)
+	}
+	if q.serial && mode != chooseNone {
+		dst = append(dst, `,"disable_parallel_tool_use":true`...)
+	}
+	return append(dst, '}')
+}
+
+// appendObjectSchema appends schema, which must say that it is an object's.
+func appendObjectSchema(dst, schema []byte) []byte {
+	if schema == nil {
+		return append(dst, `{"type":"object","properties":{}}`...)
+	}
+	r := lex.New(schema)
+	members := 0
+	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
+		if members++; string(r.Name()) == "type" {
+			return append(dst, schema...)
+		}
+	}
+	dst = append(dst, `{"type":"object"`...)
+	if members > 0 {
+		dst = append(dst, ',')
+	}
+	return append(dst, schema[1:]...)
+}
+
+// appendClaudeSampling appends temperature, top_p and top_k as far as the
+// model takes them: thinking rules them out, newer generations do altogether.
+func appendClaudeSampling(dst []byte, q *request, c claude, thinks bool) []byte {
+	free := c.sampling && !thinks
+	temperature := q.temperature
+	if above(temperature, 1) {
+		q.drop("temperature")
+		temperature = []byte("1")
+	}
+	switch {
+	case temperature == nil:
+	case free:
+		dst = appendJSON(dst, "temperature", temperature)
+	case !isOne(temperature):
+		q.drop("temperature")
+	}
+	switch {
+	case q.topP == nil:
+	case free && (c.both || temperature == nil):
+		dst = appendJSON(dst, "top_p", q.topP)
+	case !isOne(q.topP):
+		q.drop("top_p")
+	}
+	switch {
+	case q.topK == nil:
+	case free:
+		dst = appendJSON(dst, "top_k", q.topK)
+	default:
+		q.drop("top_k")
+	}
+	return dst
+}

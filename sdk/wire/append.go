@@ -1,0 +1,52 @@
+package wire
+
+import (
+	"bytes"
+	"strconv"
+)
+
+func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
+
+// appendRaw appends s between quotes.
+func appendRaw(dst []byte, s raw) []byte {
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}
+
+// appendRawMember appends `,"name":"s"`.
+func appendRawMember(dst []byte, name string, s raw) []byte {
+	dst = appendName(dst, name)
+	return appendRaw(dst, s)
+}
+
+// appendName appends `,"name":`.
+func appendName(dst []byte, name string) []byte {
+	dst = append(dst, ',', '"')
+	dst = append(dst, name...)
+	return append(dst, '"', ':')
+}
+
+// appendJSON appends `,"name":v`; nothing when v is nil.
+func appendJSON(dst []byte, name string, v []byte) []byte {
+	if v == nil {
+		return dst
+	}
+	return append(appendName(dst, name), v...)
+}
+
+// blank reports whether s holds nothing but white space.
+func blank(s raw) bool {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case ' ':
+		case '\\':
+			if i++; i == len(s) || !bytes.ContainsRune([]byte("nrt"), rune(s[i])) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}

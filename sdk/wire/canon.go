@@ -1,0 +1,183 @@
+package wire
+
+// The canonical form that requests and answers take between two dialects.
+// Byte slices called raw hold the characters of a JSON string as they stand,
+// escapes included, so that text is carried over without being decoded; they
+// alias the body that was read.
+
+type raw = []byte
+
+// request is a chat request.
+type request struct {
+	stream      bool
+	maxTokens   int64 // 0: not given
+	temperature []byte
+	topP        []byte // these three as they are written, nil: not given
+	topK        []byte
+	stop        []raw
+	user        raw
+	tier        tier
+
+	system   []part
+	messages []message
+	tools    []tool
+	choice   toolChoice
+	serial   bool // at most one tool call an answer
+	thinking thinking
+	format   *outputFormat
+
+	names   *paramNames
+	dropped []string // what could not be carried, in the caller's words
+}
+
+// paramNames are a dialect's words for what a writer may have to drop.
+type paramNames struct{ stop, effort, thinking, document, toolError string }
+
+// drop reports that what the caller calls name could not be carried.
+func (q *request) drop(name string) {
+	for _, d := range q.dropped {
+		if d == name {
+			return
+		}
+	}
+	q.dropped = append(q.dropped, name)
+}
+
+type role uint8
+
+const (
+	noRole role = iota
+	userRole
+	assistantRole
+	systemRole // in the midst of a conversation
+)
+
+type message struct {
+	role  role
+	parts []part
+}
+
+type kind uint8
+
+const (
+	noPart kind = iota
+	textPart
+	imagePart
+	filePart       // a document: its bytes in data, of type mime, or plain text in text
+	toolCallPart   // id, name, json
+	toolResultPart // id, parts, failed
+	thinkingPart   // text and seal
+	sealedPart     // thinking that only its maker can read: seal alone
+	refusalPart
+)
+
+// part is one piece of a message.
+type part struct {
+	kind   kind
+	text   raw
+	mime   raw
+	data   raw // base64
+	url    raw
+	id     raw
+	name   raw    // of the tool, or of the file
+	json   []byte // arguments: an object
+	parts  []part // of a tool's result
+	failed bool   // the tool's result is an error
+	seal   seal
+	cache  []byte // cache_control, as it is written: the prompt up to here is worth caching
+}
+
+// tool is a function that the caller runs.
+type tool struct {
+	name, description raw
+	schema            []byte // JSON schema of the arguments, nil: none
+	strict            bool
+	cache             []byte
+}
+
+type toolChoice struct {
+	mode choiceMode
+	name raw // for chooseOne
+}
+
+type choiceMode uint8
+
+const (
+	chooseDefault choiceMode = iota
+	chooseAuto
+	chooseAny
+	chooseOne
+	chooseNone
+)
+
+// thinking is how much the model is asked to reason. At most one of effort,
+// budget and off is set; on alone leaves it to the model.
+type thinking struct {
+	on, off bool
+	effort  string // minimal, low, medium, high, xhigh, max
+	budget  int64  // tokens
+	asked   string // the caller's name of the parameter
+}
+
+func (t *thinking) set() bool { return t.on || t.off || t.effort != "" || t.budget > 0 }
+
+// outputFormat is the JSON schema that the answer must match.
+type outputFormat struct {
+	name   raw
+	schema []byte
+	asked  string
+}
+
+type tier uint8
+
+const (
+	noTier tier = iota
+	autoTier
+	standardTier
+)
+
+// answer is a complete answer.
+type answer struct {
+	id       raw
+	parts    []part
+	stop     stopReason
+	usage    Usage
+	reported bool // usage was
+}
+
+type stopReason uint8
+
+const (
+	noStop stopReason = iota
+	stopEnd
+	stopLength
+	stopSequence
+	stopTool
+	stopRefusal
+)
+
+// delta is one step of a streamed answer.
+type delta struct {
+	kind deltaKind
+	tool int // which tool call, from 0
+	text raw // or arguments: characters of a JSON text within a JSON string
+	id   raw
+	name raw
+	stop stopReason
+	seal seal
+}
+
+type deltaKind uint8
+
+const (
+	deltaStart deltaKind = iota // id
+	deltaText
+	deltaThinking
+	deltaSeal     // ends a thinking part: seal
+	deltaSealed   // a whole sealed part
+	deltaTool     // a tool call begins: tool, id, name
+	deltaToolArgs // tool, text
+	deltaToolEnd  // tool
+	deltaStop     // stop
+	deltaEnd      // the upstream's terminal event
+)

@@ -1,0 +1,230 @@
+package wire
+
+import (
+	"hash/fnv"
+	"strconv"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
+)
+
+func openAIChatCodec() *codec {
+	return &codec{
+		dialect:     OpenAIChat,
+		readRequest: readOpenAIRequest, writeRequest: appendOpenAIRequest,
+		readAnswer: readOpenAIAnswer, writeAnswer: appendOpenAIAnswer,
+		newReader: func() eventReader { return &openAIEvents{} },
+		newWriter: func(s *stamp) deltaWriter { return newOpenAIChunks(s) },
+	}
+}
+
+func stopOfFinish(reason []byte) stopReason {
+	switch string(reason) {
+	case "length":
+		return stopLength
+	case "tool_calls", "function_call":
+		return stopTool
+	case "content_filter":
+		return stopRefusal
+	}
+	return stopEnd
+}
+
+var finishOf = [...]string{noStop: "stop", stopEnd: "stop", stopLength: "length", stopSequence: "stop", stopTool: "tool_calls", stopRefusal: "content_filter"}
+
+// readOpenAIAnswer reads a chat.completion.
+func readOpenAIAnswer(body []byte) (*answer, *Error) {
+	r := lex.New(body)
+	a := &answer{}
+	found := false // the first choice: more are not asked for
+	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
+		switch string(r.Name()) {
+		case "id":
+			a.id, _ = r.Raw()
+		case "choices":
+			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
+				if !found && r.Kind() == '{' {
+					openAIChoice(&r, a, body)
+					found = true
+				}
+			}
+		case "usage":
+			a.reported = openAIUsage(&r, &a.usage)
+		}
+	}
+	if !r.Done() || !found {
+		return nil, badAnswer("answer is not a chat completion with a choice")
+	}
+	return a, nil
+}
+
+func openAIChoice(r *lex.Reader, a *answer, body []byte) {
+	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
+		switch string(r.Name()) {
+		case "finish_reason":
+			a.stop = stopOfFinish(r.Text())
+		case "message":
+			openAIAnswerMessage(r, a, body)
+		}
+	}
+	for i := range a.parts {
+		if a.parts[i].kind == toolCallPart && a.stop == stopEnd { // some services say "stop"
+			a.stop = stopTool
+		}
+	}
+}
+
+func openAIAnswerMessage(r *lex.Reader, a *answer, body []byte) {
+	var plain, text, refusal raw
+	var details, calls []part
+	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
+		switch string(r.Name()) {
+		case "content":
+			text, _ = r.Raw()
+		case "refusal":
+			refusal, _ = r.Raw()
+		case "reasoning_content", "reasoning":
+			if s, ok := r.Raw(); ok {
+				plain = s
+			}
+		case "reasoning_details":
+			details = readDetails(r)
+		case "tool_calls":
+			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
+				calls = append(calls, openAICall(r, body, len(calls)))
+			}
+		}
+	}
+	a.parts = append(a.parts, openAIThinking(plain, details)...)
+	if len(text) > 0 {
+		a.parts = append(a.parts, part{kind: textPart, text: text})
+	}
+	if len(refusal) > 0 {
+		a.parts = append(a.parts, part{kind: refusalPart, text: refusal})
+	}
+	a.parts = append(a.parts, calls...)
+}
+
+// openAICall reads a complete tool call. Arguments that are not an object (cut
+// short by the token limit, or the model's mistake) are kept as text within one.
+func openAICall(r *lex.Reader, body []byte, n int) part {
+	p := part{kind: toolCallPart, json: []byte("{}")}
+	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
+		switch string(r.Name()) {
+		case "id":
+			p.id, _ = r.Raw()
+		case "function":
+			for ok := r.Object() && r.Key(); ok; ok = r.Key() {
+				switch string(r.Name()) {
+				case "name":
+					p.name, _ = r.Raw()
+				case "arguments":
+					p.json = argumentsOf(r)
+				}
+			}
+		}
+	}
+	if len(p.id) == 0 {
+		p.id = callID(body, n)
+	}
+	return p
+}
+
+func argumentsOf(r *lex.Reader) []byte {
+	if r.Kind() == '{' { // some services forget to write it as a string
+		return r.Skip()
+	}
+	text := r.Text()
+	switch {
+	case len(text) == 0:
+		return []byte("{}")
+	case isObject(text):
+		return text
+	}
+	return append(lex.AppendString([]byte(`{"unparsed_arguments":`), text), '}')
+}
+
+// callID makes the id of the nth tool call of an answer that gives none: the
+// same for the same bytes, another for others.
+func callID(from []byte, n int) raw {
+	h := fnv.New64a()
+	_, _ = h.Write(from)
+	return strconv.AppendInt(strconv.AppendUint([]byte("call_"), h.Sum64(), 36), int64(n), 10)
+}
+
+// appendOpenAIAnswer appends a as a chat.completion.
+func appendOpenAIAnswer(dst []byte, a *answer, s *stamp) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = appendRaw(dst, a.id)
+	dst = append(dst, `,"object":"chat.completion","created":`...)
+	dst = appendInt(dst, s.created)
+	dst = append(dst, `,"model":`...)
+	dst = lex.AppendString(dst, s.model)
+	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
+	var calls, thought []part
+	texts, from := 0, len(dst)
+	dst = append(dst, '"')
+	for i := range a.parts {
+		switch p := &a.parts[i]; p.kind {
+		case textPart:
+			texts++
+			dst = append(dst, p.text...)
+		case toolCallPart:
+			calls = append(calls, *p)
+		case thinkingPart, sealedPart:
+			thought = append(thought, *p)
+		}
+	}
+	if dst = append(dst, '"'); texts == 0 && (len(calls) > 0 || a.stop == stopRefusal) {
+		dst = append(dst[:from], "null"...)
+	}
+	dst = appendOpenAIRefusal(dst, a)
+	dst = appendOpenAIThought(dst, thought)
+	dst = appendToolCalls(dst, calls)
+	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
+	dst = append(dst, finishOf[a.stop]...)
+	dst = append(dst, `"}],"usage":`...)
+	dst = appendOpenAIUsage(dst, &a.usage)
+	return append(dst, '}')
+}
+
+func appendOpenAIRefusal(dst []byte, a *answer) []byte {
+	for i := range a.parts {
+		if p := &a.parts[i]; p.kind == refusalPart {
+			return appendRawMember(dst, "refusal", p.text)
+		}
+	}
+	return append(dst, `,"refusal":null`...)
+}
+
+// appendOpenAIThought appends reasoning twice, as its readers are of two
+// kinds: reasoning_content for showing, reasoning_details for sending it back.
+func appendOpenAIThought(dst []byte, thought []part) []byte {
+	mark := len(dst)
+	dst = append(dst, `,"reasoning_content":"`...)
+	from := len(dst)
+	for i := range thought {
+		dst = append(dst, thought[i].text...)
+	}
+	if len(dst) == from {
+		dst = dst[:mark]
+	} else {
+		dst = append(dst, '"')
+	}
+	return appendDetails(dst, thought)
+}
+
+func appendOpenAIUsage(dst []byte, u *Usage) []byte {
+	dst = append(dst, `{"prompt_tokens":`...)
+	dst = appendInt(dst, u.Prompt())
+	dst = append(dst, `,"completion_tokens":`...)
+	dst = appendInt(dst, u.Completion())
+	dst = append(dst, `,"total_tokens":`...)
+	dst = appendInt(dst, u.Total())
+	dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
+	dst = appendInt(dst, u.CacheRead)
+	dst = append(dst, `,"cache_write_tokens":`...)
+	dst = appendInt(dst, u.CacheWrite5m+u.CacheWrite1h)
+	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
+	dst = appendInt(dst, u.Reasoning)
+	return append(dst, "}}"...)
+}

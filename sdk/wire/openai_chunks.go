@@ -1,0 +1,131 @@
+package wire
+
+import "github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
+
+// openAIChunks writes a stream as the chunks of a chat completion.
+type openAIChunks struct {
+	stamp   *stamp
+	head    []byte // of every chunk, up to its choices
+	argued  int    // number of the tool call that has had arguments, plus one
+	thought int    // index of the reasoning at hand
+	stopped bool
+}
+
+func newOpenAIChunks(s *stamp) *openAIChunks { return &openAIChunks{stamp: s} }
+
+// openAISteps writes one delta each, in the order of deltaKind.
+var openAISteps = [...]func(*openAIChunks, []byte, *delta, *Usage) []byte{
+	deltaStart:    (*openAIChunks).start,
+	deltaText:     (*openAIChunks).text,
+	deltaThinking: (*openAIChunks).thinking,
+	deltaSeal:     (*openAIChunks).seal,
+	deltaSealed:   (*openAIChunks).sealed,
+	deltaTool:     (*openAIChunks).tool,
+	deltaToolArgs: (*openAIChunks).toolArgs,
+	deltaToolEnd:  (*openAIChunks).toolEnd,
+	deltaStop:     (*openAIChunks).stop,
+	deltaEnd:      (*openAIChunks).end,
+}
+
+func (w *openAIChunks) write(dst []byte, d *delta, u *Usage) ([]byte, *Error) {
+	switch {
+	case w.head == nil && d.kind != deltaStart:
+		return dst, badAnswer("stream does not begin with its first event")
+	case w.head != nil && d.kind == deltaStart:
+		return dst, badAnswer("stream begins twice")
+	case d.kind == deltaEnd && !w.stopped:
+		return dst, badAnswer("stream ended without a reason to stop: the answer is incomplete")
+	}
+	return openAISteps[d.kind](w, dst, d, u), nil
+}
+
+func (w *openAIChunks) open(dst []byte) []byte {
+	dst = append(dst, w.head...)
+	return append(dst, `[{"index":0,"delta":{`...)
+}
+
+func (w *openAIChunks) close(dst []byte) []byte {
+	return append(dst, "},\"finish_reason\":null}]}\n\n"...)
+}
+
+func (w *openAIChunks) start(dst []byte, d *delta, _ *Usage) []byte {
+	h := appendRaw([]byte(`data: {"id":`), d.id)
+	h = append(h, `,"object":"chat.completion.chunk","created":`...)
+	h = appendInt(h, w.stamp.created)
+	h = append(h, `,"model":`...)
+	h = lex.AppendString(h, w.stamp.model)
+	w.head = append(h, `,"choices":`...)
+	dst = append(w.open(dst), `"role":"assistant","content":""`...)
+	return w.close(dst)
+}
+
+func (w *openAIChunks) text(dst []byte, d *delta, _ *Usage) []byte {
+	dst = append(w.open(dst), `"content":`...)
+	return w.close(appendRaw(dst, d.text))
+}
+
+// thinking writes reasoning twice, see appendOpenAIThought.
+func (w *openAIChunks) thinking(dst []byte, d *delta, _ *Usage) []byte {
+	dst = append(w.open(dst), `"reasoning_content":`...)
+	dst = append(appendRaw(dst, d.text), ',')
+	return w.detail(dst, "text", d.text, d.seal)
+}
+
+func (w *openAIChunks) detail(dst []byte, typ string, text raw, s seal) []byte {
+	dst = append(dst, `"reasoning_details":[`...)
+	dst = appendDetail(dst, typ, text, s, w.thought)
+	return w.close(append(dst, ']'))
+}
+
+func (w *openAIChunks) seal(dst []byte, d *delta, _ *Usage) []byte {
+	dst = w.detail(w.open(dst), "text", nil, d.seal)
+	w.thought++
+	return dst
+}
+
+func (w *openAIChunks) sealed(dst []byte, d *delta, _ *Usage) []byte {
+	dst = w.detail(w.open(dst), "encrypted", nil, d.seal)
+	w.thought++
+	return dst
+}
+
+func (w *openAIChunks) tool(dst []byte, d *delta, _ *Usage) []byte {
+	dst = append(w.open(dst), `"tool_calls":[{"index":`...)
+	dst = appendInt(dst, int64(d.tool))
+	dst = appendRawMember(dst, "id", d.id)
+	dst = append(dst, `,"type":"function","function":{"name":`...)
+	dst = appendRaw(dst, d.name)
+	return w.close(append(dst, `,"arguments":""}}]`...))
+}
+
+func (w *openAIChunks) toolArgs(dst []byte, d *delta, _ *Usage) []byte {
+	w.argued = d.tool + 1
+	dst = append(w.open(dst), `"tool_calls":[{"index":`...)
+	dst = appendInt(dst, int64(d.tool))
+	dst = append(dst, `,"function":{"arguments":`...)
+	return w.close(append(appendRaw(dst, d.text), "}}]"...))
+}
+
+// toolEnd writes the arguments of a call that had none: clients parse them.
+func (w *openAIChunks) toolEnd(dst []byte, d *delta, u *Usage) []byte {
+	if w.argued > d.tool {
+		return dst
+	}
+	return w.toolArgs(dst, &delta{tool: d.tool, text: raw("{}")}, u)
+}
+
+func (w *openAIChunks) stop(dst []byte, d *delta, _ *Usage) []byte {
+	w.stopped = true
+	dst = append(w.open(dst), `},"finish_reason":"`...)
+	dst = append(dst, finishOf[d.stop]...)
+	return append(dst, "\"}]}\n\n"...)
+}
+
+func (w *openAIChunks) end(dst []byte, _ *delta, u *Usage) []byte {
+	if w.stamp.includeUsage {
+		dst = append(dst, w.head...)
+		dst = append(dst, `[],"usage":`...)
+		dst = append(appendOpenAIUsage(dst, u), "}\n\n"...)
+	}
+	return append(dst, "data: [DONE]\n\n"...)
+}
