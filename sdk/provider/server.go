@@ -165,7 +165,8 @@ func (*body) SupportsBodyWriteTo() bool { return true }
 func (*body) Read([]byte) (int, error) { return 0, errors.New("BUG: the stream was read") }
 
 // WriteTo runs the stream function. Its error ends the connection before the
-// last chunk, so that the gateway cannot take a cut answer for a whole one.
+// last chunk, so that the gateway cannot take a cut answer for a whole one;
+// before the first byte even, when none has left, so that it may try elsewhere.
 func (b *body) WriteTo(out io.Writer) (_ int64, err error) {
 	s := b.x.stream
 	s.out = out
@@ -175,9 +176,8 @@ func (b *body) WriteTo(out io.Writer) (_ int64, err error) {
 		}
 		b.x.close()
 	}()
-	err = s.write(s)
-	if ferr := s.Flush(); err == nil {
-		err = ferr
+	if err = s.write(s); err == nil || s.sent {
+		err = errors.Join(err, s.Flush())
 	}
 	if err != nil && !errors.Is(err, errLeft) {
 		slog.Debug("stream cut", "request", b.x.ID(), "error", b.x.scrub(err.Error()))

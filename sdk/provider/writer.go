@@ -86,6 +86,7 @@ type Stream struct {
 	http  *fasthttp.RequestCtx
 	out   io.Writer // sends each write as one chunk, at once
 	buf   []byte
+	sent  bool // something has left
 	err   error
 }
 
@@ -127,6 +128,7 @@ func (s *Stream) Flush() error {
 	if len(s.buf) == 0 || s.err != nil {
 		return s.err
 	}
+	s.sent = true
 	_, s.err = s.out.Write(s.buf)
 	s.buf = s.buf[:0]
 	return s.err
