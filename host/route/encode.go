@@ -1,0 +1,191 @@
+package route
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/route/abi"
+	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
+)
+
+// bytesPerToken is the estimate of a prompt's tokens: it is never tokenised here.
+const bytesPerToken = 4
+
+// Layouts that offsets are taken from.
+var (
+	request abi.Request
+	target  abi.Target
+	config  abi.Config
+)
+
+// recordSize is the size of c's record.
+func recordSize(c *call.Call) int {
+	n := min(len(c.Candidates), call.MaxCandidates)
+	size := abi.RequestSize + n*abi.TargetSize + len(modelName(c)) + len(tenant(c))
+	for i := range n {
+		t := c.Candidates[i].Target
+		size += len(t.Name) + len(t.Region)
+	}
+	return size
+}
+
+// encode writes c's record over dst, which has recordSize(c) bytes. Every byte
+// is written: dst holds what an earlier call left.
+func encode(dst []byte, c *call.Call, now int64, seed uint64) {
+	n := min(len(c.Candidates), call.MaxCandidates)
+	s := table{dst: dst, at: abi.RequestSize + n*abi.TargetSize}
+	s.request((*[abi.RequestSize]byte)(dst), c, now, seed)
+	for i := range n {
+		s.target((*[abi.TargetSize]byte)(dst[abi.RequestSize+i*abi.TargetSize:]), c.Candidates[i].Target, now)
+	}
+}
+
+// table appends strings behind the fixed parts of a record.
+type table struct {
+	dst []byte
+	at  int
+}
+
+// put copies text to the table and writes where it is to ref.
+func (s *table) put(ref []byte, text string) {
+	binary.LittleEndian.PutUint64(ref, uint64(len(text))<<32|uint64(s.at))
+	s.at += copy(s.dst[s.at:], text)
+}
+
+func (s *table) request(b *[abi.RequestSize]byte, c *call.Call, now int64, seed uint64) {
+	le := binary.LittleEndian
+	f := &c.Facts
+	le.PutUint32(b[unsafe.Offsetof(request.Magic):], abi.MagicRequest)
+	le.PutUint16(b[unsafe.Offsetof(request.Version):], abi.Minor)
+	le.PutUint16(b[unsafe.Offsetof(request.HeaderSize):], uint16(abi.RequestSize))
+	le.PutUint32(b[unsafe.Offsetof(request.Total):], uint32(len(s.dst)))
+	le.PutUint32(b[unsafe.Offsetof(request.Flags):], flags(f))
+	le.PutUint64(b[unsafe.Offsetof(request.ID):], uint64(c.ID))
+	le.PutUint64(b[unsafe.Offsetof(request.NowMS):], uint64(now))
+	le.PutUint64(b[unsafe.Offsetof(request.Rand):], seed)
+	s.put(b[unsafe.Offsetof(request.Model):], modelName(c))
+	s.put(b[unsafe.Offsetof(request.Tenant):], tenant(c))
+	le.PutUint32(b[unsafe.Offsetof(request.Kind):], uint32(c.Op))
+	le.PutUint32(b[unsafe.Offsetof(request.Priority):], 0)
+	le.PutUint32(b[unsafe.Offsetof(request.InTokens):], clip(int64(f.Size+bytesPerToken-1)/bytesPerToken))
+	le.PutUint32(b[unsafe.Offsetof(request.OutTokens):], clip(f.MaxTokens))
+	le.PutUint32(b[unsafe.Offsetof(request.DeadlineMS):], 0)
+	le.PutUint32(b[unsafe.Offsetof(request.Attempt):], uint32(len(c.Attempts)))
+	le.PutUint64(b[unsafe.Offsetof(request.Budget):], 0)
+	le.PutUint64(b[unsafe.Offsetof(request.NeedTags):], 0)
+	le.PutUint64(b[unsafe.Offsetof(request.DenyTags):], 0)
+	le.PutUint32(b[unsafe.Offsetof(request.Targets):], uint32(min(len(c.Candidates), call.MaxCandidates)))
+	le.PutUint32(b[unsafe.Offsetof(request.TargetOff):], uint32(abi.RequestSize))
+	le.PutUint32(b[unsafe.Offsetof(request.TargetSize):], uint32(abi.TargetSize))
+	le.PutUint32(b[unsafe.Offsetof(request.LastError):], lastError(c))
+	le.PutUint32(b[unsafe.Offsetof(request.Objective):], abi.ObjectiveNone)
+	le.PutUint32(b[unsafe.Offsetof(request.Size):], clip(int64(f.Size)))
+}
+
+func (s *table) target(b *[abi.TargetSize]byte, t *call.Target, now int64) {
+	le := binary.LittleEndian
+	s.put(b[unsafe.Offsetof(target.ID):], t.Name)
+	s.put(b[unsafe.Offsetof(target.Region):], t.Region)
+	le.PutUint64(b[unsafe.Offsetof(target.Tags):], t.Tags)
+	var in, out, context int64
+	if t.Price != nil {
+		in, out, context = t.Price.Input/1000, t.Price.Output/1000, t.Price.Context
+	}
+	le.PutUint64(b[unsafe.Offsetof(target.PriceIn):], uint64(in))
+	le.PutUint64(b[unsafe.Offsetof(target.PriceOut):], uint64(out))
+	le.PutUint32(b[unsafe.Offsetof(target.Context):], clip(context))
+	s.live(b, t.State)
+	circuit := uint32(abi.CircuitClosed)
+	if down(t) {
+		circuit = abi.CircuitOpen
+	}
+	le.PutUint32(b[unsafe.Offsetof(target.Circuit):], circuit)
+	le.PutUint32(b[unsafe.Offsetof(target.RetryAfterMS):], clip(pause(t, now)))
+	le.PutUint32(b[unsafe.Offsetof(target.Weight):], max(t.Weight, 1))
+	le.PutUint64(b[unsafe.Offsetof(target.Quality):], math.Float64bits(t.Quality))
+	le.PutUint32(b[unsafe.Offsetof(target.Priority):], t.Priority)
+	le.PutUint32(b[unsafe.Offsetof(target.Capabilities):], 0)
+}
+
+// live writes what dispatch knows of a target.
+func (s *table) live(b *[abi.TargetSize]byte, t *call.TargetState) {
+	le := binary.LittleEndian
+	var ttft, token, errors float64
+	inFlight, requests, tokens := int32(0), int64(-1), int64(-1)
+	if t != nil {
+		ttft, token, errors = t.TTFT(), t.TokenMS(), t.ErrorRate()
+		inFlight, requests, tokens = t.InFlight.Load(), t.RequestsLeft.Load(), t.TokensLeft.Load()
+	}
+	le.PutUint64(b[unsafe.Offsetof(target.TTFTMS):], math.Float64bits(ttft))
+	le.PutUint64(b[unsafe.Offsetof(target.TokenMS):], math.Float64bits(token))
+	le.PutUint64(b[unsafe.Offsetof(target.ErrorRate):], math.Float64bits(errors))
+	le.PutUint32(b[unsafe.Offsetof(target.InFlight):], uint32(max(inFlight, 0)))
+	le.PutUint32(b[unsafe.Offsetof(target.MaxInFlight):], 0)
+	le.PutUint32(b[unsafe.Offsetof(target.RequestsLeft):], uint32(left(requests)))
+	le.PutUint32(b[unsafe.Offsetof(target.TokensLeft):], uint32(left(tokens)))
+}
+
+func flags(f *scan.Facts) (flags uint32) {
+	set := func(is bool, flag uint32) {
+		if is {
+			flags |= flag
+		}
+	}
+	set(f.Stream, abi.FlagStream)
+	set(len(f.Tools) > 0, abi.FlagTools)
+	set(f.In&scan.Image != 0, abi.FlagImages)
+	set(f.In&scan.Audio != 0, abi.FlagAudio)
+	set(f.In&scan.File != 0, abi.FlagFiles)
+	set(f.CacheControl, abi.FlagCacheControl)
+	return flags
+}
+
+func modelName(c *call.Call) string {
+	if c.Model == nil {
+		return ""
+	}
+	return c.Model.Name
+}
+
+// tenant is the widest name that the caller's key belongs to.
+func tenant(c *call.Call) string {
+	switch p := c.Principal; {
+	case p == nil:
+		return ""
+	case p.Org != "":
+		return p.Org
+	case p.Team != "":
+		return p.Team
+	default:
+		return p.KeyID
+	}
+}
+
+func lastError(c *call.Call) uint32 {
+	if n := len(c.Attempts); n > 0 {
+		return uint32(c.Attempts[n-1].Class)
+	}
+	return abi.ErrorNone
+}
+
+// clip brings n into the range of an unsigned 32-bit field.
+func clip(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
+
+// left brings a count of what is left, -1 for unknown, into 32 bits.
+func left(n int64) int32 { return int32(min(max(n, -1), math.MaxInt32)) }
+
+// configRecord is what sb_configure gets.
+func configRecord(name string, data []byte) []byte {
+	le := binary.LittleEndian
+	b := make([]byte, abi.ConfigSize+len(name)+len(data))
+	s := table{dst: b, at: abi.ConfigSize}
+	le.PutUint32(b[unsafe.Offsetof(config.Magic):], abi.MagicConfig)
+	le.PutUint16(b[unsafe.Offsetof(config.Version):], abi.Minor)
+	le.PutUint16(b[unsafe.Offsetof(config.HeaderSize):], uint16(abi.ConfigSize))
+	le.PutUint32(b[unsafe.Offsetof(config.Total):], uint32(len(b)))
+	s.put(b[unsafe.Offsetof(config.Name):], name)
+	s.put(b[unsafe.Offsetof(config.Data):], string(data))
+	return b
+}

@@ -1,0 +1,178 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/signalbox-ai/signalbox/host/wasm/fuel"
+)
+
+// Instance is one running copy of a guest. It serves one call at a time.
+type Instance struct {
+	version *Version
+	module  api.Module
+	mem     api.Memory
+	fuel    api.MutableGlobal
+	memFull api.Global
+	buffer  api.Function
+	entry   api.Function
+	ctx     context.Context // carries the instance to host functions
+	stack   [4]uint64       // parameters and results
+
+	bufAt, bufCap uint32   // where the guest takes records
+	nowMS         int64    // what the guest's wall clock shows
+	random        rand.PCG // what it takes as random
+}
+
+type instanceKey struct{}
+
+// newInstance makes and configures an instance of v.
+func newInstance(v *Version) (*Instance, error) {
+	in := &Instance{version: v}
+	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
+	module, err := v.engine.InstantiateModule(in.ctx, v.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	in.attach(module)
+	in.buffer = module.ExportedFunction("sb_buf")
+	in.entry = module.ExportedFunction(v.module.Entry)
+	if err := in.begin(); err != nil {
+		in.close()
+		return nil, fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	return in, nil
+}
+
+func (in *Instance) attach(module api.Module) {
+	in.module = module
+	in.mem = module.Memory()
+	in.fuel = module.ExportedGlobal(fuel.Global).(api.MutableGlobal)
+	in.memFull = module.ExportedGlobal(fuel.StarvedGlobal)
+}
+
+// begin takes a fresh module to where it can be called. What the start
+// function left of the first fuel, _initialize may use.
+func (in *Instance) begin() error {
+	if f := in.module.ExportedFunction("_initialize"); f != nil {
+		if err := in.run(f); err != nil {
+			return fmt.Errorf("_initialize: %w", err)
+		}
+	}
+	in.refuel()
+	if err := in.run(in.module.ExportedFunction("sb_abi")); err != nil {
+		return fmt.Errorf("sb_abi: %w", err)
+	}
+	if major := uint32(in.stack[0]) >> 16; major != ABI {
+		return fmt.Errorf("it speaks ABI sb/%d, the host sb/%d", major, ABI)
+	}
+	return in.configure(in.version.module.Config)
+}
+
+func (in *Instance) configure(record []byte) error {
+	if record == nil {
+		return nil
+	}
+	b, err := in.Buffer(len(record))
+	if err != nil {
+		return err
+	}
+	copy(b, record)
+	in.refuel()
+	in.stack[0], in.stack[1] = uint64(in.bufAt), uint64(len(record))
+	if err := in.run(in.module.ExportedFunction("sb_configure")); err != nil {
+		return fmt.Errorf("sb_configure: %w", err)
+	}
+	if code := int32(in.stack[0]); code != 0 {
+		return fmt.Errorf("it refuses its configuration with code %d; the log shows what it says", code)
+	}
+	return nil
+}
+
+// Buffer returns n bytes of the guest's memory to write a record to. They are
+// valid until Call.
+func (in *Instance) Buffer(n int) ([]byte, error) {
+	if n > int(in.bufCap) {
+		if err := in.growBuffer(n); err != nil {
+			return nil, err
+		}
+	}
+	b, ok := in.mem.Read(in.bufAt, uint32(n))
+	if !ok {
+		return nil, BadAnswer("sb_buf's buffer lies outside of memory")
+	}
+	return b, nil
+}
+
+func (in *Instance) growBuffer(n int) error {
+	in.refuel()
+	in.stack[0] = uint64(n)
+	if err := in.run(in.buffer); err != nil {
+		return fmt.Errorf("sb_buf: %w", err)
+	}
+	at, size := uint32(in.stack[0]>>32), uint32(in.stack[0])
+	if int(size) < n || at%16 != 0 {
+		return BadAnswer("sb_buf(%d) gives %d bytes at %d", n, size, at)
+	}
+	if _, ok := in.mem.Read(at, size); !ok {
+		return BadAnswer("sb_buf gives %d bytes at %d, outside of memory", size, at)
+	}
+	in.bufAt, in.bufCap = at, size
+	return nil
+}
+
+// Moment sets what the guest takes for the time and for randomness.
+func (in *Instance) Moment(nowMS int64, seed uint64) {
+	in.nowMS = nowMS
+	in.random.Seed(seed, 0)
+}
+
+// Call hands the guest the n bytes written to Buffer. The answer is a view of
+// its memory, valid until the next call; nil means that the guest declines.
+func (in *Instance) Call(n int) ([]byte, error) {
+	in.refuel()
+	in.stack[0], in.stack[1] = uint64(in.bufAt), uint64(n)
+	if err := in.run(in.entry); err != nil {
+		return nil, err
+	}
+	answer := in.stack[0]
+	if answer == 0 {
+		return nil, nil
+	}
+	b, ok := in.mem.Read(uint32(answer>>32), uint32(answer))
+	if !ok {
+		return nil, BadAnswer("%d bytes at %d lie outside of memory", uint32(answer), answer>>32)
+	}
+	return b, nil
+}
+
+// Spent is the fuel that the last call took.
+func (in *Instance) Spent() int64 { return Fuel - int64(in.fuel.Get()) }
+
+func (in *Instance) refuel() { in.fuel.Set(Fuel) }
+
+// pay takes fuel for what a host function does; the guest's next turn sees it.
+func (in *Instance) pay(n int64) { in.fuel.Set(in.fuel.Get() - uint64(n)) }
+
+func (in *Instance) starved() bool { return int64(in.fuel.Get()) < 0 }
+
+// run calls f with what is on the stack. After an error the instance is torn
+// inside and must not be called again.
+func (in *Instance) run(f api.Function) error {
+	err := f.CallWithStack(in.ctx, in.stack[:])
+	switch {
+	case err == nil:
+		return nil
+	case in.starved():
+		return ErrFuel // its stack trace says only where the fuel ended
+	case in.memFull.Get() != 0:
+		return fmt.Errorf("%w: %w", ErrMemory, err)
+	}
+	return fmt.Errorf("%w: %w", ErrTrap, err)
+}
+
+func (in *Instance) close() { _ = in.module.Close(context.Background()) }

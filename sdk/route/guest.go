@@ -1,0 +1,76 @@
+//go:build wasip1
+
+package route
+
+import (
+	"unsafe"
+
+	"github.com/signalbox-ai/signalbox/sdk/route/abi"
+)
+
+const (
+	firstBuffer = 16 << 10
+	maxBuffer   = 4 << 20
+)
+
+// One instance runs one call at a time, so these are all the memory it needs.
+var (
+	buffer  []byte
+	request Request
+	plan    Plan
+)
+
+//go:wasmexport sb_abi
+func sbABI() uint32 { return abi.Version }
+
+// sbBuf returns where the host writes records of up to the capacity.
+//
+//go:wasmexport sb_buf
+func sbBuf(least uint32) uint64 {
+	if least > maxBuffer {
+		return 0
+	}
+	if int(least) > len(buffer) {
+		raw := make([]byte, max(int(least), firstBuffer)+15)
+		pad := -uintptr(unsafe.Pointer(&raw[0])) & 15
+		buffer = raw[pad : len(raw)-15+int(pad)]
+	}
+	return pack(buffer)
+}
+
+//go:wasmexport sb_configure
+func sbConfigure(_, length uint32) int32 {
+	if configure == nil {
+		return 0
+	}
+	var c abi.Config
+	if int(length) > len(buffer) || int(length) < abi.ConfigSize {
+		return 1
+	}
+	c = *(*abi.Config)(unsafe.Pointer(&buffer[0]))
+	r := Request{record: buffer[:length]}
+	err := configure(Config{Name: r.Text(c.Name), JSON: []byte(r.Text(c.Data))})
+	if err != nil {
+		println(err.Error()) // the host logs it; package fmt would add 0.8 MB
+		return 1
+	}
+	return 0
+}
+
+//go:wasmexport sb_route
+func sbRoute(_, length uint32) uint64 {
+	if decide == nil || int(length) > len(buffer) || request.Load(buffer[:length]) != nil {
+		return 0
+	}
+	plan.Reset()
+	decide(&request, &plan)
+	return pack(plan.Bytes())
+}
+
+// pack returns the address and length of b, 0 for nil.
+func pack(b []byte) uint64 {
+	if len(b) == 0 {
+		return 0
+	}
+	return uint64(uintptr(unsafe.Pointer(&b[0])))<<32 | uint64(len(b))
+}
