@@ -5,8 +5,8 @@ import data.signalbox.lib.access
 
 deny contains {"code": "model_not_allowed", "v": input.request.model} if {
 	some layer in access.layers
-	layer.models
-	not listed(layer.models)
+	patterns := layer.models
+	not listed(patterns)
 }
 
 listed(patterns) if {
@@ -14,9 +14,9 @@ listed(patterns) if {
 	glob.match(pattern, ["/"], input.request.model)
 }
 
-eligible contains {target | some target in layer.targets} if {
+eligible contains {target | some target in targets} if {
 	some layer in access.layers
-	layer.targets
+	targets := layer.targets
 }
 
 obligations["targets"] := intersection(eligible) if count(eligible) > 0

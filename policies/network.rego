@@ -6,8 +6,8 @@ import data.signalbox.lib.access
 
 deny contains {"code": "network_not_allowed"} if {
 	some layer in access.layers
-	layer.zones
-	not inside(layer.zones)
+	zones := layer.zones
+	not inside(zones)
 }
 
 deny contains {"code": "tls_required"} if {

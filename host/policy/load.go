@@ -41,7 +41,7 @@ func load(location string) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read policy bundle %q: %w", location, err)
 	}
-	src, err := parse(files)
+	src, err := parse(location, files)
 	if err != nil {
 		return nil, fmt.Errorf("cannot parse policy bundle %q: %w", location, err)
 	}
@@ -128,7 +128,7 @@ func belongs(name string) (bool, error) {
 	return false, nil
 }
 
-func parse(files map[string][]byte) (*source, error) {
+func parse(location string, files map[string][]byte) (*source, error) {
 	src := &source{modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, schemas: map[string][]byte{}}
 	inBundle := map[string][]byte{}
 	for name, body := range files {
@@ -142,20 +142,19 @@ func parse(files map[string][]byte) (*source, error) {
 		}
 	}
 	b, err := bundle.NewCustomReader(&memory{files: inBundle, names: slices.Sorted(maps.Keys(inBundle))}).
-		WithSkipBundleVerification(true).WithProcessAnnotations(true).
+		WithBaseDir(location).WithSkipBundleVerification(true).WithProcessAnnotations(true).
 		WithRegoVersion(ast.RegoV1).WithCapabilities(capabilities()).Read()
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range b.Modules {
-		name := strings.TrimPrefix(m.Path, "/")
 		if m.Parsed.RegoVersion() != ast.RegoV1 {
-			return nil, fmt.Errorf("%s: only Rego v1 is read", name)
+			return nil, fmt.Errorf("%s: only Rego v1 is read", m.Path)
 		}
-		if strings.HasSuffix(name, "_test.rego") {
-			src.tests[name] = m.Parsed
+		if strings.HasSuffix(m.Path, "_test.rego") {
+			src.tests[m.Path] = m.Parsed
 		} else {
-			src.modules[name] = m.Parsed
+			src.modules[m.Path] = m.Parsed
 		}
 	}
 	src.data = b.Data

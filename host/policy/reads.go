@@ -13,6 +13,7 @@ import (
 type reads struct {
 	fields   []field
 	uncached []Finding
+	refused  []Finding // reads that cannot be served
 	data     []ast.Ref // constant prefixes of the data that it refers to
 	rules    map[*ast.Rule]bool
 }
@@ -122,9 +123,8 @@ func (a *analysis) visit(x any) bool {
 		if terms, ok := x.Terms.([]*ast.Term); ok && len(terms) > 0 {
 			a.operator(terms[0], x.Location)
 		}
-		for _, w := range x.With {
-			a.mock(w)
-		}
+	case *ast.With:
+		return a.with(x)
 	case *ast.Term:
 		return a.term(x)
 	}
@@ -171,11 +171,9 @@ func (a *analysis) ref(ref ast.Ref, loc *ast.Location) {
 
 // inputRef notes a reference into the input; a nil ref is all of it.
 func (a *analysis) inputRef(ref ast.Ref, loc *ast.Location) {
-	var path []string
-	if len(ref) > 0 {
-		for _, t := range ref.StringPrefix()[1:] {
-			path = append(path, string(t.Value.(ast.String)))
-		}
+	path := stringPath(ref)
+	if slices.Equal(path, leaves[fieldHeaders].path) {
+		a.out.refused = append(a.out.refused, findingAt(loc, "a header can only be read by a constant name, like input.call.headers[\"x-tag\"]"))
 	}
 	for _, f := range fieldsUnder(path) {
 		switch l := &leaves[f.id]; {
@@ -186,6 +184,17 @@ func (a *analysis) inputRef(ref ast.Ref, loc *ast.Location) {
 			a.field[f] = true
 		}
 	}
+}
+
+// stringPath is the constant start of a reference, without its head.
+func stringPath(ref ast.Ref) (path []string) {
+	if len(ref) == 0 {
+		return nil
+	}
+	for _, t := range ref.StringPrefix()[1:] {
+		path = append(path, string(t.Value.(ast.String)))
+	}
+	return path
 }
 
 // operator checks the function of a call: what is neither a rule nor one of
@@ -200,22 +209,25 @@ func (a *analysis) operator(t *ast.Term, loc *ast.Location) {
 	}
 }
 
-// mock checks what a "with" puts in place of a function: a builtin is named by
-// a bare variable there.
-func (a *analysis) mock(w *ast.With) {
-	name, ok := w.Value.Value.(ast.Var)
-	if ok && impure[string(name)] {
+// with notes what is put in place of something. The target is written, not
+// read: what is left of the input around it is read by the references that use
+// it. A builtin that takes a function's place may be named by a bare variable.
+func (a *analysis) with(w *ast.With) bool {
+	target, _ := w.Target.Value.(ast.Ref)
+	if !target.HasPrefix(ast.InputRootRef) {
+		ast.NewGenericVisitor(a.visit).Walk(w.Target)
+		if !target.HasPrefix(ast.DefaultRootRef) {
+			a.operator(w.Value, w.Location)
+		}
+	}
+	if name, ok := w.Value.Value.(ast.Var); ok && impure[string(name)] {
 		a.uncached(w.Location, "%s does not always answer the same", name)
 	}
-	if ref, isRef := w.Target.Value.(ast.Ref); isRef && !ref.HasPrefix(ast.InputRootRef) && !ref.HasPrefix(ast.DefaultRootRef) {
-		a.operator(w.Value, w.Location)
-	}
+	ast.NewGenericVisitor(a.visit).Walk(w.Value)
+	return true
 }
 
 func (a *analysis) uncached(loc *ast.Location, format string, args ...any) {
-	if loc == nil {
-		loc = &ast.Location{}
-	}
 	f := findingAt(loc, format, args...)
 	if !slices.Contains(a.out.uncached, f) {
 		a.out.uncached = append(a.out.uncached, f)

@@ -91,11 +91,12 @@ var hiddenHeaders = []string{"authorization", "cookie", "proxy-authorization", "
 func headersRead(units []*unit) ([]string, error) {
 	var out []string
 	for _, u := range units {
+		if len(u.reads.refused) > 0 {
+			return nil, errors.New(u.reads.refused[0].String())
+		}
 		for _, f := range u.reads.fields {
 			switch {
-			case f.id != fieldHeaders:
-			case f.name == "":
-				return nil, fmt.Errorf("unit %q: input.call.headers can only be read by a constant name, like input.call.headers[\"x-tag\"]", u.name)
+			case f.id != fieldHeaders || f.name == "":
 			case f.name != strings.ToLower(f.name):
 				return nil, fmt.Errorf("unit %q: header %q must be written in lower case", u.name, f.name)
 			case slices.Contains(hiddenHeaders, f.name):
