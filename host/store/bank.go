@@ -80,7 +80,7 @@ func (b *Bank) note(seq int64, grants []call.BankGrant) error {
 	if err != nil {
 		return err
 	}
-	if err := b.query("UPDATE bank SET seq = ?, grants = ?", []any{seq, string(text)}, nil); err != nil {
+	if err := b.query("UPDATE bank SET seq = ?, grants = ? WHERE id = 1", []any{seq, string(text)}, nil); err != nil {
 		return err
 	}
 	if seq%pruneEvery != 0 {
@@ -99,14 +99,18 @@ func (b *Bank) apply(op *call.BankOp) (call.BankGrant, error) {
 		g.Row, g.Granted = s.ColumnInt64(0), s.ColumnInt64(1)
 		return nil
 	}
+	// Not one INSERT … ON CONFLICT DO UPDATE: SQLite keeps an undo journal for it,
+	// which costs more than the rest.
 	const byRow = "SELECT id, granted FROM account WHERE id = ?"
-	const byName = `INSERT INTO account (scope, window, window_start, window_end, granted) VALUES (?, ?, ?, ?, 0)
-		ON CONFLICT (scope, window, window_start) DO UPDATE SET window_end = excluded.window_end RETURNING id, granted`
-	query, args := byRow, []any{op.Row}
-	if op.Row == 0 {
-		query, args = byName, []any{op.Scope, op.Window, op.Start, op.End}
+	const byName = "SELECT id, granted FROM account WHERE scope = ? AND window = ? AND window_start = ?"
+	const insert = "INSERT INTO account (scope, window, window_start, window_end, granted) VALUES (?, ?, ?, ?, 0) RETURNING id, granted"
+	var err error
+	if op.Row != 0 {
+		err = b.query(byRow, []any{op.Row}, read)
+	} else if err = b.query(byName, []any{op.Scope, op.Window, op.Start}, read); err == nil && !found {
+		err = b.query(insert, []any{op.Scope, op.Window, op.Start, op.End}, read)
 	}
-	if err := b.query(query, args, read); err != nil || !found {
+	if err != nil || !found {
 		return g, err
 	}
 	g.Granted -= op.Return

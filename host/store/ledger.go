@@ -18,6 +18,7 @@ type ledger struct {
 	usage  map[usageKey]*sums // of the batch in hand
 	insert *sqlite.Stmt
 	add    *sqlite.Stmt
+	begin  *sqlite.Stmt
 	mark   *sqlite.Stmt
 }
 
@@ -25,10 +26,13 @@ const insertRequest = `INSERT INTO request (id, principal, flow, outcome, durati
 	input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, cost, reserved, attempts)
 	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO NOTHING`
 
-const addUsage = `INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-	ON CONFLICT DO UPDATE SET requests = requests + ?4, errors = errors + ?5, input = input + ?6,
+// The sums are added by UPDATE, and INSERT where that found none: for an INSERT
+// … ON CONFLICT DO UPDATE SQLite keeps an undo journal that costs more than the rest.
+const addUsage = `UPDATE usage SET requests = requests + ?4, errors = errors + ?5, input = input + ?6,
 	cache_read = cache_read + ?7, cache_write_5m = cache_write_5m + ?8, cache_write_1h = cache_write_1h + ?9,
-	output = output + ?10, reasoning = reasoning + ?11, cost = cost + ?12`
+	output = output + ?10, reasoning = reasoning + ?11, cost = cost + ?12
+	WHERE hour = ?1 AND principal = ?2 AND target = ?3`
+const newUsage = "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
 
 func newLedger(d *db) (*ledger, error) {
 	l := &ledger{db: d, usage: map[usageKey]*sums{}}
@@ -41,7 +45,8 @@ func newLedger(d *db) (*ledger, error) {
 	}
 	prepare(&l.insert, insertRequest)
 	prepare(&l.add, addUsage)
-	prepare(&l.mark, "UPDATE mark SET journal = ?1 WHERE journal <= ?1")
+	prepare(&l.begin, newUsage)
+	prepare(&l.mark, "UPDATE mark SET journal = ?1 WHERE id = 1 AND journal <= ?1")
 	if err == nil {
 		err = l.dict.prepare(d)
 	}

@@ -44,15 +44,24 @@ func (l *ledger) count(principal int64, r *call.Record) {
 	s.usage.Reasoning += r.Usage.Reasoning
 }
 
+// addUsage adds s to the sums of key, which it makes where there are none.
 func (l *ledger) addUsage(key usageKey, s *sums) error {
-	st, u := l.add, &s.usage
+	bindUsage(l.add, key, s)
+	if err := exec(l.add); err != nil || l.conn.Changes() > 0 {
+		return err
+	}
+	bindUsage(l.begin, key, s)
+	return exec(l.begin)
+}
+
+func bindUsage(st *sqlite.Stmt, key usageKey, s *sums) {
+	u := &s.usage
 	st.BindInt64(1, key.hour)
 	st.BindInt64(2, key.principal)
 	st.BindText(3, key.target)
 	for i, v := range [...]int64{s.requests, s.errors, u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, s.cost} {
 		st.BindInt64(i+4, v)
 	}
-	return exec(st)
 }
 
 // UsageQuery selects usage. Empty fields select all.
