@@ -108,12 +108,12 @@ func (w *anthropicMessages) block(dst []byte, p *part) (out []byte, ok bool) {
 		dst, ok = w.document(dst, p)
 	case toolCallPart:
 		dst = append(dst, `{"type":"tool_use"`...)
-		dst = appendRawMember(dst, "id", p.id)
+		dst = appendToolID(dst, "id", p.id)
 		dst = appendRawMember(dst, "name", p.name)
 		dst = appendJSON(dst, "input", p.json)
 	case toolResultPart:
 		dst = append(dst, `{"type":"tool_result"`...)
-		dst = appendRawMember(dst, "tool_use_id", p.id)
+		dst = appendToolID(dst, "tool_use_id", p.id)
 		dst = append(dst, `,"content":[`...)
 		dst = append(w.list(dst, p.parts), ']')
 		if p.failed {
@@ -124,6 +124,19 @@ func (w *anthropicMessages) block(dst []byte, p *part) (out []byte, ok bool) {
 	}
 	dst = appendJSON(dst, "cache_control", p.cache)
 	return append(dst, '}'), ok
+}
+
+// appendToolID appends the id of a tool call in the characters that the API
+// takes, [a-zA-Z0-9_-]; a call and its result come out alike.
+func appendToolID(dst []byte, name string, id raw) []byte {
+	dst = append(appendName(dst, name), '"')
+	for _, c := range id {
+		if c|0x20 < 'a' && (c < '0' || c > '9') && c != '-' || c|0x20 > 'z' || c == '\\' {
+			c = '_'
+		}
+		dst = append(dst, c)
+	}
+	return append(dst, '"')
 }
 
 func (w *anthropicMessages) thinking(dst []byte, p *part) (out []byte, ok bool) {
