@@ -51,12 +51,9 @@ type Sources struct {
 // Load reads and checks a configuration. A returned error is an *Error that
 // lists all problems, or says why the file cannot be read.
 func Load(s Sources) (*Config, error) {
-	raw := embeddedYAML
-	if s.File != "" {
-		var err error
-		if raw, err = readFile(s.File); err != nil {
-			return nil, err
-		}
+	raw, err := s.read()
+	if err != nil {
+		return nil, err
 	}
 	return load(s, raw)
 }
@@ -67,19 +64,12 @@ func load(s Sources, raw []byte) (*Config, error) {
 		return nil, fmt.Errorf("cannot parse config %q: %w", s.File, err)
 	}
 	environ := environMap(s.Env)
-	r := &resolver{env: environ, used: map[string]bool{}}
-	r.resolve("", file)
-	if err := r.err(s.File); err != nil {
-		return nil, err
-	}
-	merged, err := merge(s, file)
+	d := &decoder{}
+	c, used, err := d.decode(s, file, environ)
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{File: s.File}
-	d := &decoder{}
-	d.value("", merged, reflect.ValueOf(c).Elem())
-	c.checkVariables(&d.problems, environ, r.used)
+	c.checkVariables(&d.problems, environ, used)
 	if err := d.err(s.File); err != nil {
 		return nil, err
 	}
@@ -94,6 +84,49 @@ func load(s Sources, raw []byte) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// LoadAdmin reads only what a client of the running gateway needs: listen,
+// admin and store. References elsewhere may name what is not set here.
+func LoadAdmin(s Sources) (*Config, error) {
+	raw, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	file, err := parseYAML(raw)
+	if err != nil {
+		return nil, fmt.Errorf("cannot parse config %q: %w", s.File, err)
+	}
+	for name := range file {
+		if name != "listen" && name != "admin" && name != "store" {
+			delete(file, name)
+		}
+	}
+	d := &decoder{}
+	c, _, err := d.decode(s, file, environMap(s.Env))
+	if err != nil {
+		return nil, err
+	}
+	c.checkListen(&d.problems)
+	c.checkStore(&d.problems)
+	return c, d.err(s.File)
+}
+
+// decode resolves the references of file and fills a Config from all sources.
+// It also returns which variables were referred to.
+func (d *decoder) decode(s Sources, file map[string]any, environ map[string]string) (*Config, map[string]bool, error) {
+	r := &resolver{env: environ, used: map[string]bool{}}
+	r.resolve("", file)
+	if err := r.err(s.File); err != nil {
+		return nil, nil, err
+	}
+	merged, err := merge(s, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &Config{File: s.File}
+	d.value("", merged, reflect.ValueOf(c).Elem())
+	return c, r.used, nil
 }
 
 // merge lays the sources over each other. The instance is new at each load:
@@ -120,6 +153,13 @@ func merge(s Sources, file map[string]any) (map[string]any, error) {
 		}
 	}
 	return k.Raw(), nil
+}
+
+func (s Sources) read() ([]byte, error) {
+	if s.File == "" {
+		return embeddedYAML, nil
+	}
+	return readFile(s.File)
 }
 
 func readFile(path string) ([]byte, error) {

@@ -281,3 +281,17 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestLoadAdminNeedsNothingElse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "signalbox.yaml")
+	if err := os.WriteFile(file, []byte(full), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadAdmin(Sources{File: file, Env: []string{"SIGNALBOX_ADMIN_TOKEN=from-the-environment"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen.Admin != "127.0.0.1:8081" || c.Admin.Token.Reveal() != "from-the-environment" || c.Store.Dir() != "." {
+		t.Errorf("got %v %q %q", c.Listen, c.Admin.Token.Reveal(), c.Store.Dir())
+	}
+}
