@@ -1,0 +1,189 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// A row is a version byte, five more of small codes, then varints and
+// length-prefixed texts in a fixed order.
+const (
+	rowVersion  = 1
+	maxText     = 255 // bytes kept of one text
+	maxAttempts = 16  // kept of one request
+	// maxRow bounds an encoded row: 6 bytes, 16 numbers, 11 texts, and a text
+	// with three numbers and a byte for each attempt.
+	maxRow = 6 + 16*binary.MaxVarintLen64 + 11*(2+maxText) + maxAttempts*(2+maxText+1+3*binary.MaxVarintLen64)
+)
+
+// appendRow appends r, encoded.
+func appendRow(b []byte, r *call.Record) []byte {
+	stream := byte(0)
+	if r.Stream {
+		stream = 1
+	}
+	b = append(b, rowVersion, byte(r.Op), byte(r.Dialect), stream, byte(r.Class), byte(r.Provenance))
+	u := &r.Usage
+	for _, v := range [...]int64{int64(r.ID), r.DurationUS, r.OverheadUS, r.TTFTUS, int64(r.Status), r.Cost, r.Reserved,
+		u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning} {
+		b = binary.AppendUvarint(b, uint64(v))
+	}
+	for _, s := range [...]string{r.KeyID, r.KeyName, r.Org, r.Project, r.Team, r.User, r.Asked, r.Target, r.Code, r.Route, r.Policy} {
+		b = appendText(b, s)
+	}
+	attempts := r.Attempts[:min(len(r.Attempts), maxAttempts)]
+	b = binary.AppendUvarint(b, uint64(len(attempts)))
+	for i := range attempts {
+		a := &attempts[i]
+		name := ""
+		if a.Target != nil {
+			name = a.Target.Name
+		}
+		b = append(appendText(b, name), byte(a.Class))
+		b = binary.AppendUvarint(b, uint64(a.Status))
+		b = binary.AppendUvarint(b, uint64(a.Duration))
+		b = binary.AppendUvarint(b, uint64(a.Cost))
+	}
+	return b
+}
+
+func appendText(b []byte, s string) []byte {
+	if len(s) > maxText {
+		s = clip(s)
+	}
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// clip cuts s to maxText bytes, not through a character.
+func clip(s string) string {
+	n := maxText
+	for n > maxText-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// decoder reads rows. It makes each text that recurs once, so that decoding
+// allocates nothing in the long run.
+type decoder struct {
+	texts   map[string]string
+	targets map[string]*call.Target
+	b       []byte
+	bad     bool
+}
+
+// maxTexts bounds what a decoder remembers.
+const maxTexts = 16 << 10
+
+var errRow = errors.New("the row is malformed")
+
+// row decodes b into r, whose Attempts are used again.
+func (d *decoder) row(b []byte, r *call.Record) error {
+	if len(b) < 6 {
+		return errRow
+	}
+	if b[0] != rowVersion {
+		return fmt.Errorf("the row has version %d; this program knows %d", b[0], rowVersion)
+	}
+	attempts := r.Attempts[:0]
+	*r = call.Record{Op: wire.Op(b[1]), Dialect: wire.Dialect(b[2]), Stream: b[3] != 0, Class: wire.Class(b[4]), Provenance: call.Provenance(b[5])}
+	if r.Provenance > call.CostReported {
+		return errRow
+	}
+	d.b, d.bad = b[6:], false
+	u := &r.Usage
+	r.ID = call.ID(d.number())
+	for _, v := range [...]*int64{&r.DurationUS, &r.OverheadUS, &r.TTFTUS} {
+		*v = d.number()
+	}
+	r.Status = int(d.number())
+	for _, v := range [...]*int64{&r.Cost, &r.Reserved, &u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning} {
+		*v = d.number()
+	}
+	for _, s := range [...]*string{&r.KeyID, &r.KeyName, &r.Org, &r.Project, &r.Team, &r.User, &r.Asked, &r.Target, &r.Code, &r.Route, &r.Policy} {
+		*s = d.text()
+	}
+	n := d.number()
+	if n < 0 || n > maxAttempts {
+		return errRow
+	}
+	for range n {
+		a := call.Attempt{Target: d.target(), Class: wire.Class(d.byte())}
+		a.Status, a.Duration, a.Cost = int(d.number()), time.Duration(d.number()), d.number()
+		attempts = append(attempts, a)
+	}
+	r.Attempts = attempts
+	if d.bad || len(d.b) != 0 {
+		return errRow
+	}
+	return nil
+}
+
+func (d *decoder) number() int64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.b, d.bad = nil, true
+		return 0
+	}
+	d.b = d.b[n:]
+	return int64(v)
+}
+
+func (d *decoder) byte() byte {
+	if len(d.b) == 0 {
+		d.bad = true
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
+}
+
+func (d *decoder) raw() []byte {
+	n := d.number()
+	if n < 0 || n > maxText || n > int64(len(d.b)) {
+		d.b, d.bad = nil, true
+		return nil
+	}
+	v := d.b[:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) text() string { return d.known(d.raw()) }
+
+func (d *decoder) known(b []byte) string {
+	if s, ok := d.texts[string(b)]; ok {
+		return s
+	}
+	if d.texts == nil || len(d.texts) >= maxTexts {
+		d.texts = map[string]string{}
+	}
+	s := string(b)
+	d.texts[s] = s
+	return s
+}
+
+// target is a stand-in that has only the name.
+func (d *decoder) target() *call.Target {
+	b := d.raw()
+	if len(b) == 0 {
+		return nil
+	}
+	if t, ok := d.targets[string(b)]; ok {
+		return t
+	}
+	if d.targets == nil || len(d.targets) >= maxTexts {
+		d.targets = map[string]*call.Target{}
+	}
+	t := &call.Target{Name: d.known(b)}
+	d.targets[t.Name] = t
+	return t
+}

@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/disk"
+)
+
+func TestLargestRowFits(t *testing.T) {
+	long := strings.Repeat("ü", 4000)
+	r := call.Record{
+		ID: -1, DurationUS: -1, OverheadUS: -1, TTFTUS: -1, KeyID: long, KeyName: long, Org: long, Project: long, Team: long,
+		User: long, Asked: long, Target: long, Status: -1, Code: long, Cost: math.MinInt64, Reserved: -1, Route: long, Policy: long,
+	}
+	r.Usage.Input, r.Usage.CacheRead, r.Usage.CacheWrite5m, r.Usage.CacheWrite1h, r.Usage.Output, r.Usage.Reasoning = -1, -1, -1, -1, -1, -1
+	for range 100 {
+		r.Attempts = append(r.Attempts, call.Attempt{Target: &call.Target{Name: long}, Status: -1, Duration: -1, Cost: -1})
+	}
+	b := appendRow(nil, &r)
+	if len(b) > maxRow {
+		t.Fatalf("the row takes %d bytes; the most is %d", len(b), maxRow)
+	}
+	var d decoder
+	var got call.Record
+	if err := d.row(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Cost != math.MinInt64 || len(got.Attempts) != maxAttempts || !utf8.ValidString(got.Org) || len(got.Org) != 254 {
+		t.Errorf("the row came out as %+v", got)
+	}
+}
+
+func FuzzRow(f *testing.F) {
+	for id := range call.ID(4) {
+		r := row(id)
+		f.Add(appendRow(nil, &r))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var d decoder
+		var r, again call.Record
+		if d.row(b, &r) != nil {
+			return
+		}
+		enc := appendRow(nil, &r)
+		if err := d.row(enc, &again); err != nil || len(enc) > maxRow {
+			t.Fatalf("a decoded row does not encode: %v", err)
+		}
+		if len(r.Attempts) == 0 {
+			r.Attempts = again.Attempts
+		}
+		if !reflect.DeepEqual(r, again) {
+			t.Fatalf("row %+v came out as %+v", r, again)
+		}
+	})
+}
+
+// FuzzSegment reads rows from any bytes.
+func FuzzSegment(f *testing.F) {
+	s := &segment{Mapping: &disk.Mapping{Data: make([]byte, 32<<10)}, number: 3}
+	for id := range call.ID(3) {
+		r := row(id)
+		s.put(&r)
+	}
+	f.Add(s.Data[:s.tail])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := &segment{Mapping: &disk.Mapping{Data: append(data, make([]byte, 8-len(data)%8)...)}, number: 3}
+		for off := 0; off < len(s.Data); {
+			row, next := s.rowAt(off, len(s.Data))
+			if next <= off || next > len(s.Data)+8 || (row != nil && len(row) > maxRow) {
+				t.Fatalf("at %d: a row of %d bytes, next %d of %d", off, len(row), next, len(s.Data))
+			}
+			off = next
+		}
+	})
+}
