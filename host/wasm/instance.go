@@ -7,6 +7,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/signalbox-ai/signalbox/host/wasm/fuel"
 )
@@ -34,8 +35,11 @@ type instanceKey struct{}
 func newInstance(v *Version) (*Instance, error) {
 	in := &Instance{version: v}
 	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
-	module, err := v.engine.InstantiateModule(in.ctx, v.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	memory := &linear{}
+	ctx := experimental.WithMemoryAllocator(in.ctx, memory)
+	module, err := v.engine.InstantiateModule(ctx, v.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
+		memory.Free()
 		return nil, fmt.Errorf("%w: %w", ErrStart, err)
 	}
 	in.attach(module)
@@ -176,3 +180,6 @@ func (in *Instance) run(f api.Function) error {
 }
 
 func (in *Instance) close() { _ = in.module.Close(context.Background()) }
+
+// MemorySize is the size of the guest's memory in bytes.
+func (in *Instance) MemorySize() uint32 { return in.mem.Size() }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"unicode/utf8"
 )
 
 // Section ids.
@@ -37,7 +39,8 @@ type funcType struct{ params, results []byte }
 // needs to know of them.
 type module struct {
 	sections [numSections][]byte // nil: absent
-	name     []byte              // the custom section "name", which traps' stack traces use
+	last     int                 // place in order of the section read last
+	name     []byte              // the custom section "name": functions only, for traps' stack traces
 
 	types   []funcType
 	imports []uint32 // type of each imported function
@@ -78,16 +81,45 @@ func (m *module) add(id int, body []byte) error {
 	switch {
 	case id == secCustom:
 		r := reader{b: body}
-		if string(r.bytes(r.u32())) == "name" {
-			m.name = body
+		switch name := r.bytes(r.u32()); {
+		case !utf8.Valid(name):
+			return errors.New("custom section's name is not UTF-8")
+		case string(name) == "name":
+			m.name = functionNames(&r)
 		}
 		return r.err
 	case id >= numSections:
 		return fmt.Errorf("section %d is not known", id)
 	case m.sections[id] != nil:
 		return fmt.Errorf("section %d appears twice", id)
+	case slices.Index(order[:], id) < m.last:
+		return fmt.Errorf("section %d is out of order", id)
 	}
+	m.last = slices.Index(order[:], id)
 	m.sections[id] = body[:len(body):len(body)]
+	return nil
+}
+
+// functionNames returns a name section with what r says of functions.
+func functionNames(r *reader) []byte {
+	const functions = 1
+	for !r.done() {
+		id, sub := r.byte(), r.bytes(r.u32())
+		if id != functions || r.err != nil {
+			continue
+		}
+		s := &reader{b: sub}
+		for range s.count() {
+			s.u32()
+			if !utf8.Valid(s.bytes(s.u32())) {
+				s.fail("function's name is not UTF-8")
+			}
+		}
+		if r.err = s.err; r.err == nil && !s.done() {
+			r.fail("function names have bytes too many")
+		}
+		return appendSection(appendName(nil, "name"), functions, sub)
+	}
 	return nil
 }
 

@@ -9,7 +9,7 @@ func (m *module) rewrite(initial int64) ([]byte, error) {
 		return nil, err
 	}
 	m.sections[secCode] = code
-	for _, step := range []func() error{m.rewriteTables, m.rewriteGlobals, m.rewriteExports, m.rewriteStart, m.rewriteElements} {
+	for _, step := range []func() error{m.rewriteTables, m.rewriteGlobals, m.rewriteExports, m.rewriteStart, m.rewriteElements, m.rewriteData} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -188,5 +188,25 @@ func (m *module) rewriteElements() error {
 			}
 		}
 		return dst
+	})
+}
+
+// rewriteData copies data segments: the engine makes room for as many as the
+// section claims to have before it reads any.
+func (m *module) rewriteData() error {
+	return m.mapVector(secData, func(dst []byte, r *reader) []byte {
+		flags := r.u32()
+		dst = append(dst, byte(flags))
+		switch flags {
+		case 0:
+			dst = m.constExpr(dst, r)
+		case 1:
+		case 2:
+			dst = appendU32(dst, r.u32())
+			dst = m.constExpr(dst, r)
+		default:
+			r.fail("data segment of kind %d is not known", flags)
+		}
+		return appendName(dst, string(r.bytes(r.u32())))
 	})
 }
