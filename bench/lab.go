@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"text/template"
@@ -59,12 +60,24 @@ func newLab(o options) (l *lab, err error) {
 	if l.dir, err = os.MkdirTemp("", "signalbox-bench-"); err != nil {
 		return l, err
 	}
-	for _, start := range []func(options) error{l.startUpstream, l.startNginx, l.startBare, l.startGateway} {
+	starts := []func(options) error{l.startUpstream, l.startNginx, l.startBare}
+	if o.gateway() {
+		starts = append(starts, l.startGateway)
+	}
+	for _, start := range starts {
 		if err := start(o); err != nil {
 			return l, err
 		}
 	}
 	return l, nil
+}
+
+func (o options) measures(target string) bool {
+	return slices.Contains(strings.Split(o.among, ","), target)
+}
+
+func (o options) gateway() bool {
+	return o.measures("lease") || o.measures("bridge") || o.measures("demo")
 }
 
 // stop ends all processes, the last started first.

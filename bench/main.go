@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -32,6 +33,7 @@ type options struct {
 	strict bool // a missed bar fails a short run too
 	only   string
 	parts  string
+	among  string
 	keep   bool
 }
 
@@ -51,6 +53,7 @@ func run(args []string, stdout io.Writer) error {
 	f.BoolVar(&o.strict, "strict", false, "missed bars are fatal with -short too")
 	f.StringVar(&o.only, "only", "", "regular expression: trials to run (their bars alone count)")
 	f.StringVar(&o.parts, "parts", "trials,idle,soak,stages", "parts to run (bars of others do not count)")
+	f.StringVar(&o.among, "targets", strings.Join(everybody, ","), "targets to measure; without the gateway's it is not started")
 	f.BoolVar(&o.keep, "keep", false, "keep the run's folder with logs and configuration")
 	if err := f.Parse(args); err != nil {
 		return err

@@ -86,7 +86,7 @@ func (s *suite) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if s.lab != nil {
+	if s.lab != nil && s.opt.gateway() {
 		s.settleBill()
 	}
 	return s.conclude(start)

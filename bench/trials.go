@@ -50,6 +50,9 @@ func (s *suite) size(n, conns int) int {
 // another order each time.
 func (s *suite) trials(ctx context.Context) error {
 	for _, name := range everybody {
+		if !s.opt.measures(name) {
+			continue
+		}
 		if _, err := s.lab.measure(s.lab.targets[name], shape1K, 16, s.size(warmup, 200)); err != nil {
 			return fmt.Errorf("cannot warm up: %w", err)
 		}
@@ -65,7 +68,7 @@ func (s *suite) trials(ctx context.Context) error {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				if id := t.name + "/" + target; !dead[id] {
+				if id := t.name + "/" + target; s.opt.measures(target) && !dead[id] {
 					dead[id] = s.try(t, target) != nil
 				}
 			}
