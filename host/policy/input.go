@@ -3,11 +3,8 @@ package policy
 import (
 	"strings"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/signalbox-ai/signalbox/host/call"
 )
 
 // node is a section or a leaf of the input document, in the order of leaves.
@@ -135,39 +132,40 @@ var fixed = func() map[string]*ast.Term {
 // sections keeps the parts of the input that requests share: building them is
 // most of what a cold decision costs beside the evaluation.
 type sections struct {
-	principals [256]atomic.Pointer[principalSection] // by address; a newcomer takes the place
+	principals *memo[ast.Term]
 	minute     atomic.Pointer[timeSection]
 }
 
-type principalSection struct {
-	of   *call.Principal
-	term *ast.Term
-}
+const (
+	sectionSets  = 32 // × ways = 256 principals
+	sectionBytes = 512 << 10
+	sectionSize  = 1500 // about what one takes
+)
 
 type timeSection struct {
 	at   clock
 	term *ast.Term
 }
 
-// principal relies on principals being immutable; that an address is not used
-// again while it is in the table the table itself sees to.
+// principalFields are all that the section is made of.
+var principalFields = fieldsUnder([]string{"principal"})
+
 func (s *sections) principal(r *reader, n *node) *ast.Term {
-	p := r.call.Principal
-	place := &s.principals[uintptr(unsafe.Pointer(p))>>7%uintptr(len(s.principals))]
-	if have := place.Load(); have != nil && have.of == p {
-		return have.term
+	r.section = r.appendKey(r.section[:0], principalFields)
+	if t := s.principals.get(r.section); t != nil {
+		return t
 	}
 	t := r.build(n)
-	place.Store(&principalSection{p, t})
+	s.principals.put(r.section, t, sectionSize+4*int64(len(r.section)))
 	return t
 }
 
 func (s *sections) time(r *reader, n *node) *ast.Term {
-	r.now()
-	if have := s.minute.Load(); have != nil && have.at == r.clock {
+	now := *r.now()
+	if have := s.minute.Load(); have != nil && have.at == now {
 		return have.term
 	}
 	t := r.build(n)
-	s.minute.Store(&timeSection{r.clock, t})
+	s.minute.Store(&timeSection{now, t})
 	return t
 }

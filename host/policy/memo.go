@@ -10,7 +10,7 @@ import (
 
 const (
 	memoWays = 8       // entries that share a set, and so compete for its places
-	memoSets = 2 << 10 // × ways = 16 Ki entries
+	memoSets = 2 << 10 // of a unit's memo: × ways = 16 Ki entries
 )
 
 // memo remembers values by key: bounded in entries and bytes, read without a
@@ -41,13 +41,15 @@ type memoEntry[V any] struct {
 	used atomic.Bool // read since the hand last passed
 }
 
-func newMemo[V any](maxBytes int64) *memo[V] {
-	return &memo[V]{seed: maphash.MakeSeed(), sets: make([]memoSet[V], memoSets), maxBytes: maxBytes}
+func newMemo[V any](sets int, maxBytes int64) *memo[V] {
+	return &memo[V]{seed: maphash.MakeSeed(), sets: make([]memoSet[V], sets), maxBytes: maxBytes}
 }
+
+func (m *memo[V]) set(hash uint64) *memoSet[V] { return &m.sets[hash%uint64(len(m.sets))] }
 
 func (m *memo[V]) get(key []byte) *V {
 	hash := maphash.Bytes(m.seed, key)
-	set := &m.sets[hash%memoSets]
+	set := m.set(hash)
 	for i := range set.places {
 		e := set.places[i].Load()
 		if e != nil && e.hash == hash && bytes.Equal(e.key, key) {
@@ -70,7 +72,7 @@ func (m *memo[V]) put(key []byte, val *V, size int64) {
 	e := &memoEntry[V]{hash: maphash.Bytes(m.seed, key), key: bytes.Clone(key), val: val, size: size}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	set := &m.sets[e.hash%memoSets]
+	set := m.set(e.hash)
 	place := set.victim(e)
 	m.replace(place, nil)
 	for m.bytes.Load()+size > m.maxBytes {
@@ -110,9 +112,9 @@ func (s *memoSet[V]) sweep() *atomic.Pointer[memoEntry[V]] {
 
 // rob frees the bytes of one entry of the next set that has any.
 func (m *memo[V]) rob() {
-	for range memoSets {
+	for range m.sets {
 		set := &m.sets[m.hand]
-		m.hand = (m.hand + 1) % memoSets
+		m.hand = (m.hand + 1) % len(m.sets)
 		for i := range set.places {
 			if set.places[i].Load() != nil {
 				m.replace(set.sweep(), nil)

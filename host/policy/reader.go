@@ -23,6 +23,7 @@ type reader struct {
 	env  *environment
 
 	key      []byte     // space for keys
+	section  []byte     // space for the key of a section of the input
 	verdicts []*verdict // one a unit
 	ip, id   []byte
 	tools    []string // sorted, without duplicates; they alias the body

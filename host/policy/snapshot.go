@@ -46,14 +46,15 @@ func build(src *source, o *Options) (*snapshot, error) {
 		}
 		u.decode.filters = o.Filters
 		if len(u.reads.uncached) == 0 {
-			u.memo = newMemo[verdict](share)
+			u.memo = newMemo[verdict](memoSets, share)
 		}
 		s.units = append(s.units, u)
 		s.failed = append(s.failed, &call.Decision{Revision: src.revision,
 			Reasons: []call.Reason{{Unit: u.name, Code: CodePolicyError}}})
 	}
-	s.merged = newMemo[call.Decision](share)
+	s.merged = newMemo[call.Decision](memoSets, share)
 	s.env.limit = o.Deadline
+	s.env.sections.principals = newMemo[ast.Term](sectionSets, sectionBytes)
 	if err := s.env.read(src, s.units); err != nil {
 		return nil, err
 	}

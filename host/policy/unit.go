@@ -36,7 +36,7 @@ type unitStats struct {
 // The query has no answer at all when one of them is undefined.
 func newUnit(rules *unitRules, b *compiled, r *reads) (*unit, error) {
 	u := &unit{unitRules: *rules, reads: r, bundle: b, decode: decoder{unit: rules.name},
-		values: cache.NewInterQueryValueCache(context.Background(), nil)}
+		values: cache.NewInterQueryValueCache(context.Background(), nil), stats: &unitStats{}}
 	var body ast.Body
 	for _, entry := range u.entries() {
 		name := ast.VarTerm(string(entry[len(entry)-1].Value.(ast.String)))

@@ -1,0 +1,413 @@
+package policy
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+)
+
+func TestDefaultPermits(t *testing.T) {
+	e := openWith(t, Options{})
+	d := e.Decide(sampleCall())
+	wantAllowed(t, d)
+	if d.Revision != e.Revision() || d.Restricted || d.MaxTokens != 0 || len(d.Limits) != 0 {
+		t.Errorf("the default bundle adds something: %+v", d)
+	}
+	nobody := sampleCall()
+	nobody.Principal = &call.Principal{}
+	wantDenied(t, e.Decide(nobody), CodeNotPermitted)
+	nobody.Principal = nil
+	wantDenied(t, e.Decide(nobody), CodePolicyError)
+}
+
+func TestDefaultBundleWithData(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(defaultFolder)); err != nil {
+		t.Fatal(err)
+	}
+	files{"data.json": `{"signalbox": {"zones": {"office": ["203.0.113.0/24"]}, "access": {
+		"default": {"max_tokens": 4096, "limits": [{"usd_nano": 9, "window": {"unit": "day"}}]},
+		"teams": {"core": {"models": ["fast", "openai/*"], "targets": ["openai/b", "openai/a"]}},
+		"keys": {"ci": {"zones": ["office"], "tls": true, "max_tokens": 100,
+			"limits": [{"usd_nano": 5000000000, "window": {"unit": "month", "tz": "Europe/Berlin"}}, {"usd_nano": 7, "window": {"unit": "day"}}]}}}}}`}.write(t, dir)
+	e := openWith(t, Options{Path: dir, Deadline: slack})
+	c := sampleCall()
+	d := e.Decide(c)
+	wantAllowed(t, d)
+	if want := []string{"openai/a", "openai/b"}; d.MaxTokens != 4096 || !d.Restricted || !reflect.DeepEqual(d.Targets, want) {
+		t.Errorf("got %+v", d)
+	}
+	c.Model = &call.Model{Name: "anthropic/opus"}
+	d = e.Decide(c)
+	wantDenied(t, d, "model_not_allowed")
+	if d.Reasons[0].Value != "anthropic/opus" || d.Reasons[0].Unit != "model" {
+		t.Errorf("got %+v", d.Reasons)
+	}
+	c.Principal.KeyName, c.Principal.Team = "ci", ""
+	wantDenied(t, e.Decide(c), "network_not_allowed,tls_required")
+	c.TLS = true
+	c.Remote = sampleAddr("203.0.113.9")
+	d = e.Decide(c)
+	wantAllowed(t, d)
+	want := []call.Limit{
+		{Scope: "key/k-1", Window: call.Window{Unit: "day", Size: 1}, Max: 7},
+		{Scope: "key/k-1", Window: call.Window{Unit: "month", Size: 1, TZ: "Europe/Berlin"}, Max: 5_000_000_000},
+	}
+	if d.MaxTokens != 100 || !reflect.DeepEqual(d.Limits, want) {
+		t.Errorf("got %d and %+v", d.MaxTokens, d.Limits)
+	}
+}
+
+func TestHitAllocatesNothing(t *testing.T) {
+	e := openWith(t, Options{Deadline: slack})
+	c := sampleCall()
+	wantAllowed(t, e.Decide(c))
+	if n := testing.AllocsPerRun(1000, func() { e.Decide(c) }); n != 0 {
+		t.Errorf("a decision from memory allocates %v times", n)
+	}
+}
+
+// TestHitOfEveryFieldAllocatesNothing reads all that can be part of a key.
+func TestHitOfEveryFieldAllocatesNothing(t *testing.T) {
+	e := files{"u": `deny contains {"code": "x"} if {
+	count([input.principal, input.net, input.time, input.request]) == 0
+}`}.open(t)
+	c := sampleCall()
+	c.Facts.Tools = [][]byte{[]byte("b"), []byte("a")}
+	wantAllowed(t, e.Decide(c))
+	if n := testing.AllocsPerRun(1000, func() { e.Decide(c) }); n != 0 {
+		t.Errorf("a decision from memory allocates %v times", n)
+	}
+	if st := e.Stats(); st.Units[1].Misses != 1 {
+		t.Errorf("the unit was not remembered: %+v", st)
+	}
+}
+
+func TestOnlyTheUnitThatReadsItIsEvaluated(t *testing.T) {
+	e := openWith(t, Options{Deadline: slack})
+	c := sampleCall()
+	e.Decide(c)
+	c.Model = &call.Model{Name: "another"}
+	e.Decide(c)
+	for _, u := range e.Stats().Units {
+		want := uint64(1)
+		if u.Name == "model" {
+			want = 2
+		}
+		if u.Misses != want {
+			t.Errorf("unit %s was evaluated %d times, want %d", u.Name, u.Misses, want)
+		}
+	}
+}
+
+func TestCallBytesAreNotKept(t *testing.T) {
+	e := files{"u": "deny contains {\"code\": \"x\", \"v\": t} if some t in input.request.tools"}.open(t)
+	c := sampleCall()
+	body := []byte("tool-a")
+	c.Facts.Tools = [][]byte{body}
+	d := e.Decide(c)
+	copy(body, "XXXXXX")
+	if d.Reasons[0].Value != "tool-a" {
+		t.Errorf("the decision changed with the caller's buffer: %v", d.Reasons)
+	}
+	if d := e.Decide(c); d.Reasons[0].Value != "XXXXXX" {
+		t.Errorf("the key did not see the new bytes: %v", d.Reasons)
+	}
+}
+
+type headers map[string]string
+
+func (h headers) Peek(name string) []byte { return []byte(h[name]) }
+
+func TestVolatileUnits(t *testing.T) {
+	e := files{"u": "deny contains {\"code\": \"x\"} if input.call.headers[\"x-tag\"] == \"bad\"\ndeny contains {\"code\": \"y\"} if input.call.headers[\"x-other\"] != \"\""}.open(t)
+	c := sampleCall()
+	wantAllowed(t, e.Decide(c)) // no headers at all: empty, not undefined
+	c.Header = headers{"x-tag": " bad ", "x-unread": "1"}
+	wantDenied(t, e.Decide(c), "x")
+	c.Header = headers{"x-tag": "good"}
+	wantAllowed(t, e.Decide(c))
+	if u := e.Stats().Units[1]; u.Cached || u.Misses != 3 {
+		t.Errorf("got %+v", u)
+	}
+}
+
+func TestLongKeysAreNotRemembered(t *testing.T) {
+	e := files{"u": `deny contains {"code": "x"} if "no" in input.request.tools`}.open(t)
+	c := sampleCall()
+	c.Facts.Tools = [][]byte{bytes.Repeat([]byte("t"), maxKey+1)}
+	for range 2 {
+		wantAllowed(t, e.Decide(c))
+	}
+	if u := e.Stats().Units[1]; u.Entries != 0 || u.Misses != 2 {
+		t.Errorf("got %+v", u)
+	}
+}
+
+func TestMaxTokensAreComparedExactly(t *testing.T) {
+	e := files{"u": `deny contains {"code": "too_long", "v": input.request.max_tokens} if input.request.max_tokens > 5000`}.open(t)
+	for n, denied := range map[int64]bool{0: false, 4999: false, 5000: false, 5001: true, 1 << 40: true} {
+		c := sampleCall()
+		c.Facts.MaxTokens = n
+		if d := e.Decide(c); d.Allow == denied {
+			t.Errorf("max_tokens %d: allow %v", n, d.Allow)
+		}
+	}
+}
+
+func TestMessageOfTheBundle(t *testing.T) {
+	e := files{"data.json": `{"signalbox": {"messages": {"mine": "No {v} here."}}}`}.open(t)
+	if got := e.Message(call.Reason{Code: "mine", Value: "cats"}); got != "No cats here." {
+		t.Errorf("got %q", got)
+	}
+	if got, want := e.Message(call.Reason{Code: CodeNoTarget}), Message(call.Reason{Code: CodeNoTarget}); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	long := Message(call.Reason{Unit: "u", Code: "odd", Value: strings.Repeat("ü", 500)})
+	if !strings.HasPrefix(long, "Refused by policy u: odd (ü") || len(long) > 400 {
+		t.Errorf("got %q", long)
+	}
+}
+
+// TestDeadline gives policies that would run for minutes.
+func TestDeadline(t *testing.T) {
+	f := func(name, body string) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			body := strings.ReplaceAll("deny contains {\"code\": \"x\"} if {\n input.principal.team == \"boom\"\n"+body+"\n}", "BIG", "numbers.range(1, 4000)")
+			e := openWith(t, Options{Path: files{"u": body}.folder(t)})
+			c := sampleCall()
+			c.Principal.Team = "boom"
+			c.Principal.Attrs = map[string]string{}
+			for i := range 40 {
+				c.Principal.Attrs[strings.Repeat("a", i)] = "v"
+			}
+			start := time.Now()
+			wantDenied(t, e.Decide(c), CodePolicyError)
+			t.Logf("stopped after %v", time.Since(start))
+			if e.Stats().Units[1].Errors != 1 {
+				t.Error("the overrun was not counted")
+			}
+		})
+	}
+	f("nested loops", " some a in BIG\n some b in BIG\n some c in BIG\n a + b + c == -1")
+	f("a great range", " count(numbers.range(1, 100000000)) == 1")
+	f("walks", " walk(input, [_, a])\n walk(input, [_, b])\n walk(input, [_, c])\n walk(input, [_, d])\n count([a, b, c, d]) == 5")
+}
+
+func TestDeadlineCountsTheEvaluationsOwnTime(t *testing.T) {
+	const limit = 5 * time.Millisecond
+	start := time.Now()
+	f := func(want time.Duration, gap time.Duration) {
+		t.Helper()
+		d := newDeadline(limit)
+		d.looked, d.end = start, start.Add(wallShare*limit)
+		now := start
+		for !d.over {
+			now = now.Add(gap)
+			d.look(now)
+		}
+		if got := now.Sub(start); got < want || got > want+gap {
+			t.Errorf("with looks %v apart it ended after %v, want %v", gap, got, want)
+		}
+	}
+	f(limit, 20*time.Microsecond)
+	f(limit, time.Millisecond)
+	f(6*10*time.Millisecond, 10*time.Millisecond) // stalls are charged 1 ms each
+	f(wallShare*limit, time.Second)
+	d := newDeadline(time.Hour)
+	if d.Cancel(); !d.Cancelled() {
+		t.Error("not cancelled from outside")
+	}
+}
+
+func TestReloadKeepsLastGood(t *testing.T) {
+	dir := files{"u": `deny contains {"code": "old"} if input.principal.team == "boom"`}.folder(t)
+	e := openWith(t, Options{Path: dir, Deadline: slack})
+	boom := sampleCall()
+	boom.Principal.Team = "boom"
+	wantDenied(t, e.Decide(boom), "old")
+	rev := e.Revision()
+
+	files{"u": `deny contains {"code": "new"} if input.principal.taem == "boom"`}.write(t, dir)
+	if err := e.Reload(); err == nil {
+		t.Fatal("a broken bundle was accepted")
+	}
+	wantDenied(t, e.Decide(boom), "old")
+	if st := e.Stats(); e.Revision() != rev || st.ReloadErrors != 1 || st.LastError == nil {
+		t.Errorf("got %+v", st)
+	}
+
+	files{"u": `deny contains {"code": "new"} if input.principal.team == "boom"`}.write(t, dir)
+	if err := e.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	d := e.Decide(boom)
+	wantDenied(t, d, "new")
+	if st := e.Stats(); d.Revision == rev || st.LastError != nil || st.Reloads != 2 || st.Units[1].Misses != 2 {
+		t.Errorf("got %+v", st)
+	}
+	if err := e.Reload(); err != nil || e.Stats().Reloads != 2 {
+		t.Errorf("an unchanged bundle was built again: %v", err)
+	}
+}
+
+// TestReloadUnderLoad swaps bundles, some of them broken, while requests run:
+// every decision must be one of a good bundle, and its own.
+func TestReloadUnderLoad(t *testing.T) {
+	dir := files{"u": `deny contains {"code": "r0"} if input.principal.team == "boom"`}.folder(t)
+	e := openWith(t, Options{Path: dir, Deadline: slack})
+	var revisions sync.Map // revision → code
+	revisions.Store(e.Revision(), "r0")
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	seen := make([][]*call.Decision, 4)
+	for g := range seen {
+		wg.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				c := sampleCall()
+				c.Principal.Team = "boom"
+				c.Principal.KeyID = string(rune('a' + i%7))
+				if d := e.Decide(c); len(seen[g]) == 0 || d != seen[g][len(seen[g])-1] {
+					seen[g] = append(seen[g], d)
+				}
+			}
+		})
+	}
+	for i := range 30 {
+		code := fmt.Sprintf("r%d", i+1)
+		body := `deny contains {"code": "` + code + `"} if input.principal.team == "boom"`
+		if i%3 == 2 {
+			files{"u": body + " nonsense"}.write(t, dir)
+			if e.Reload() == nil {
+				t.Error("a broken bundle was accepted")
+			}
+			continue
+		}
+		files{"u": body}.write(t, dir)
+		if err := e.Reload(); err != nil {
+			t.Error(err)
+		}
+		revisions.Store(e.Revision(), code)
+	}
+	stop.Store(true)
+	wg.Wait()
+	for _, ds := range seen {
+		for _, d := range ds {
+			if want, ok := revisions.Load(d.Revision); !ok || codesOf(d) != want {
+				t.Fatalf("revision %s decided %q, want %v", d.Revision, codesOf(d), want)
+			}
+		}
+	}
+}
+
+func TestTarball(t *testing.T) {
+	dir := files{"u": `deny contains {"code": "x"} if input.principal.team == "boom"`, ".manifest": `{"revision": "r7"}`}.folder(t)
+	path := filepath.Join(t.TempDir(), "b.tar.gz")
+	var buf bytes.Buffer
+	gz := gzip.NewWriter(&buf)
+	tw := tar.NewWriter(gz)
+	if err := tw.AddFS(os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errorsOf(tw.Close(), gz.Close(), os.WriteFile(path, buf.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	e := openWith(t, Options{Path: path, Deadline: slack})
+	folder := openWith(t, Options{Path: dir, Deadline: slack})
+	if e.Revision() != folder.Revision() || !strings.HasPrefix(e.Revision(), "r7-") {
+		t.Errorf("the tarball is %s, the folder %s", e.Revision(), folder.Revision())
+	}
+	c := sampleCall()
+	c.Principal.Team = "boom"
+	wantDenied(t, e.Decide(c), "x")
+}
+
+func errorsOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestUnreadableFileIsNotLeftOut(t *testing.T) {
+	dir := files{"u": `deny contains {"code": "x"} if input.principal.team == "boom"`}.folder(t)
+	if err := os.Symlink(filepath.Join(dir, "gone.rego"), filepath.Join(dir, "v.rego")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(context.Background(), Options{Path: dir}); err == nil {
+		t.Error("a rule file that cannot be read was left out silently")
+	}
+}
+
+func TestWatch(t *testing.T) {
+	dir := files{"u": `deny contains {"code": "old"} if input.principal.team == "boom"`}.folder(t)
+	events := make(chan string, 16)
+	e := openWith(t, Options{Path: dir, Watch: true, Deadline: slack, Log: slog.New(&tap{events: events})})
+	boom := sampleCall()
+	boom.Principal.Team = "boom"
+	wait := func(want string) {
+		t.Helper()
+		select {
+		case got := <-events:
+			if !strings.Contains(got, want) {
+				t.Fatalf("got %q, want %q", got, want)
+			}
+		case <-time.After(slack):
+			t.Fatalf("nothing happened, want %q", want)
+		}
+	}
+	wait("bundle active")
+	files{"u": `deny contains {"code": "broken"}`}.write(t, dir)
+	files{"sub/lib.rego": "package lib.sub\n\np if x"}.write(t, dir)
+	wait("last good one stays")
+	wantDenied(t, e.Decide(boom), "old")
+	files{"u": `deny contains {"code": "new"} if data.lib.sub.p(input.principal.team)`, "sub/lib.rego": "package lib.sub\n\np(\"boom\")"}.write(t, dir)
+	wait("bundle active")
+	wantDenied(t, e.Decide(boom), "new")
+	e.Close()
+	e.Close()
+}
+
+// tap is a log handler that passes messages on.
+type tap struct {
+	slog.Handler
+	events chan string
+}
+
+func (*tap) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *tap) Handle(_ context.Context, r slog.Record) error {
+	h.events <- r.Message
+	return nil
+}
+
+func TestErrorsAreLoggedOnceASecond(t *testing.T) {
+	events := make(chan string, 1024)
+	e := openWith(t, Options{Path: files{"u": `permit if input.principal.team != "boom"`}.folder(t), Deadline: slack, Log: slog.New(&tap{events: events})})
+	<-events
+	c := sampleCall()
+	c.Principal.Team = "boom"
+	start := time.Now()
+	for range 100 {
+		wantDenied(t, e.Decide(c), CodePolicyError)
+	}
+	if limit := int(time.Since(start)/time.Second) + 2; len(events) == 0 || len(events) > limit {
+		t.Errorf("%d lines for 100 errors within %v", len(events), time.Since(start))
+	}
+}
