@@ -37,7 +37,8 @@ type account struct {
 	granted    int64 // out of the bank in all, leased or spent
 	max        int64 // the limit, as the last request that needed money had it
 	last       int64 // the last grant's amount
-	demand     int64 // asked for by requests that wait for the round's end
+	demand     int64 // lacked by requests that wait for the round's end
+	waited     bool  // whether there are such requests
 	open       int   // slots that hold it
 	queued     bool
 	retired    bool // its window is over, or it is an orphan's: hand back, then forget

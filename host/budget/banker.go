@@ -151,7 +151,7 @@ func (p *Pool) try(ctx context.Context, seq int64, ops []call.BankOp) ([]call.Ba
 // endRound wakes those who wait; each looks again and registers what it lacks anew.
 func (p *Pool) endRound() {
 	for _, a := range p.queue {
-		a.demand = 0
+		a.demand, a.waited = 0, false
 	}
 	close(p.round)
 	p.round = make(chan struct{})
@@ -168,8 +168,9 @@ func (p *Pool) batch() {
 			continue
 		}
 		op := p.opFor(a)
-		a.demand, a.max = 0, 0
-		if op.Return == 0 && op.Need == 0 && op.Want == 0 {
+		asks := op.Need > 0 || op.Want > 0 || (a.waited && a.row == 0)
+		a.demand, a.max, a.waited = 0, 0, false
+		if op.Return == 0 && !asks {
 			if a.retired && a.open == 0 {
 				p.forget(a)
 			}
@@ -192,7 +193,7 @@ func (p *Pool) opFor(a *account) call.BankOp {
 		op.Scope, op.Window = a.counter.scope, a.counter.window.name
 	}
 	avail := p.avail(a)
-	if a.demand > 0 {
+	if a.waited {
 		a.retired = false // it was idle, and no longer is
 	}
 	if avail < 0 || a.retired {
@@ -237,7 +238,7 @@ func (p *Pool) book(a *account, op call.BankOp, g call.BankGrant) {
 	im.set(im.word(a.word, wordReturning), 0)
 	im.set(im.word(a.word, wordEnd), a.end)
 	switch {
-	case a.retired && a.open == 0 && avail == 0 && a.demand == 0:
+	case a.retired && a.open == 0 && avail == 0 && !a.waited:
 		p.forget(a)
 	case avail < 0, a.retired && avail != 0:
 		p.enqueue(a)

@@ -83,7 +83,7 @@ func openImage(path string, g geometry) (im *image, fresh bool, err error) {
 		return nil, false, err
 	}
 	im = &image{geometry: g, file: file, m: unsafe.Slice((*int64)(unsafe.Pointer(&file.Data[0])), g.cells())}
-	return im, fresh || im.m[cellMagic] == 0, nil
+	return im, fresh, nil
 }
 
 // word returns the number of a word's cell.

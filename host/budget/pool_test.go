@@ -133,6 +133,21 @@ func TestAllOrNothing(t *testing.T) {
 	}
 }
 
+func TestFreeRequests(t *testing.T) {
+	p := openPool(t, t.TempDir(), newMemBank(), Options{})
+	var ticket Ticket
+	for _, max := range []int64{0, 100} {
+		ch := chain(t, p, limit("key/a", "day", max))
+		if d := p.Reserve(&ticket, 1, ch, testTime, 0); d != nil {
+			t.Errorf("limit %d: a request that costs nothing was denied: %+v", max, *d)
+		}
+		ticket.Settle(0)
+		if d := p.Reserve(&ticket, 1, ch, testTime, max+1); d == nil || d.Unavailable {
+			t.Errorf("limit %d: got %+v; want a refusal", max, d)
+		}
+	}
+}
+
 func TestWindowTurns(t *testing.T) {
 	bank := newMemBank()
 	p := openPool(t, t.TempDir(), bank, Options{})

@@ -254,7 +254,7 @@ func (t *Ticket) demand(amount int64) {
 		} else {
 			a.demand = max(a.demand, limit)
 		}
-		a.max = max(a.max, limit)
+		a.max, a.waited = max(a.max, limit), true
 		p.enqueue(a)
 	}
 }

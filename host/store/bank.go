@@ -19,8 +19,9 @@ type Bank struct{ d *db }
 // Bank returns the store's bank.
 func (s *Store) Bank() *Bank { return &Bank{s.state} }
 
-// keepAccounts is how long an account outlives its window.
-const keepAccounts = 35 * 24 * time.Hour
+// keepAccounts is how long an account outlives its window, for requests that
+// still run.
+const keepAccounts = 48 * time.Hour
 
 // pruneEvery is after how many batches old accounts are looked for.
 const pruneEvery = 1024
@@ -119,6 +120,32 @@ func (b *Bank) apply(op *call.BankOp) (call.BankGrant, error) {
 	g.Amount = max(0, min(left, max(op.Need, min(op.Want, left/2))))
 	g.Granted += g.Amount
 	return g, b.query("UPDATE account SET granted = ? WHERE id = ?", []any{g.Granted, g.Row}, nil)
+}
+
+// Account is what of one budget is leased or spent.
+type Account struct {
+	Scope      string
+	Window     string // "1 day Europe/Berlin"
+	Start, End time.Time
+	Granted    int64 // nano-dollars
+}
+
+// Accounts lists the accounts that the bank remembers, by scope, window and start.
+func (b *Bank) Accounts(ctx context.Context) (list []Account, err error) {
+	err = b.d.write(ctx, func() error {
+		const q = "SELECT scope, window, window_start, window_end, granted FROM account ORDER BY scope, window, window_start"
+		return b.query(q, nil, func(s *sqlite.Stmt) error {
+			list = append(list, Account{
+				Scope: s.ColumnText(0), Window: s.ColumnText(1),
+				Start: time.Unix(s.ColumnInt64(2), 0), End: time.Unix(s.ColumnInt64(3), 0), Granted: s.ColumnInt64(4),
+			})
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list accounts: %w", err)
+	}
+	return list, nil
 }
 
 // query runs one statement, which the connection keeps compiled.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"zombiezen.com/go/sqlite"
 
@@ -14,12 +15,13 @@ import (
 // ledger is the writing side of the ledger's file.
 type ledger struct {
 	*db
-	dict   dict
-	usage  map[usageKey]*sums // of the batch in hand
-	insert *sqlite.Stmt
-	add    *sqlite.Stmt
-	begin  *sqlite.Stmt
-	mark   *sqlite.Stmt
+	folding sync.Mutex // guards dict and usage
+	dict    dict
+	usage   map[usageKey]*sums // of the batch in hand
+	insert  *sqlite.Stmt
+	add     *sqlite.Stmt
+	begin   *sqlite.Stmt
+	mark    *sqlite.Stmt
 }
 
 const insertRequest = `INSERT INTO request (id, principal, flow, outcome, duration_us, overhead_us, ttft_us,
@@ -58,13 +60,15 @@ func newLedger(d *db) (*ledger, error) {
 // is set, this and every earlier fold are on the disk when it returns.
 func (s *Store) Fold(ctx context.Context, upto int64, rows []call.Record, durable bool) error {
 	l := s.ledger
+	l.folding.Lock()
+	defer l.folding.Unlock()
 	if durable {
 		// With FULL the commit syncs the log file, which holds the earlier
 		// commits too, or the database they were written back to, synced by then.
 		if err := l.synchronous(ctx, "FULL"); err != nil {
 			return fmt.Errorf("cannot fold into ledger: %w", err)
 		}
-		defer l.synchronous(context.WithoutCancel(ctx), "NORMAL")
+		defer func() { _ = l.synchronous(context.WithoutCancel(ctx), "NORMAL") }() // or all go on being durable
 	}
 	err := l.write(ctx, func() error { return l.fold(upto, rows) })
 	if err != nil {

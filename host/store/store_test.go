@@ -11,13 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t testing.TB, dir string) *Store {
 	t.Helper()

@@ -1,0 +1,260 @@
+package store_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"go.uber.org/goleak"
+
+	"github.com/signalbox-ai/signalbox/host/budget"
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/disk"
+	"github.com/signalbox-ai/signalbox/host/ledger"
+	"github.com/signalbox-ai/signalbox/host/store"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// These tests kill a process that spends money, again and again, and compare
+// three sums: what upstream billed, what the ledger says, what the bank has out.
+
+var kills = flag.Int("kills", 10, "how often TestKill kills its child")
+
+const (
+	childEnv = "SIGNALBOX_TEST_SPEND_IN" // the data directory: be the child
+	spenders = 64
+	keys     = 16
+	keyMax   = 6_000_000
+	orgMax   = 10_000_000_000
+	// recovered marks the rows of requests that a kill cut off.
+	recovered = "recovered"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childEnv); dir != "" {
+		if err := spend(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// books is a data directory, open and recovered as the host does it.
+type books struct {
+	store  *store.Store
+	ledger *ledger.Ledger
+	pool   *budget.Pool
+	bills  []atomic.Int64 // per key, what upstream has billed; survives a kill
+	bill   *disk.Mapping
+}
+
+func openBooks(dir string) (b *books, err error) {
+	ctx := context.Background()
+	b = &books{}
+	if b.bill, _, err = disk.Map(filepath.Join(dir, "bills"), 4096); err != nil {
+		return nil, err
+	}
+	b.bills = unsafe.Slice((*atomic.Int64)(unsafe.Pointer(&b.bill.Data[0])), keys)
+	if b.store, err = store.Open(ctx, "sqlite:"+filepath.Join(dir, "signalbox.db"), store.Options{}); err != nil {
+		return nil, err
+	}
+	opts := ledger.Options{Segment: 64 << 10, FoldEvery: 20 * time.Millisecond, SyncEvery: 20 * time.Millisecond}
+	if b.ledger, err = ledger.Open(ctx, filepath.Join(b.store.Dir(), "journal"), b.store, opts); err != nil {
+		return nil, err
+	}
+	if b.pool, err = budget.Open(ctx, b.store.Dir(), b.store.Bank(), budget.Options{Idle: 30 * time.Millisecond}); err != nil {
+		return nil, err
+	}
+	for _, o := range b.pool.Orphans() {
+		cost, found, err := b.ledger.Row(ctx, o.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !found && o.Sent {
+			cost = o.Amount
+			r := call.Record{ID: o.ID, Cost: cost, Target: recovered, KeyID: keyOf(int(o.ID) % keys), Provenance: call.CostEstimated}
+			if err := b.ledger.Append(&r); err != nil {
+				return nil, err
+			}
+		}
+		b.pool.Resolve(o, cost)
+	}
+	return b, nil
+}
+
+func (b *books) close(t *testing.T) {
+	t.Helper()
+	for _, err := range []error{b.pool.Close(), b.ledger.Close(context.Background()), b.store.Close(), b.bill.Close()} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func keyOf(k int) string { return fmt.Sprintf("k%02d", k) }
+
+// chain is key k's: its own budget, its team's and the organisation's.
+func (b *books) chain(k int) (*budget.Chain, error) {
+	total := call.Window{Unit: "total", Size: 1}
+	return b.pool.Chain([]call.Limit{
+		{Scope: "key/" + keyOf(k), Window: total, Max: keyMax},
+		{Scope: fmt.Sprint("team/", k%4), Window: call.Window{Unit: "minute", Size: 1}, Max: orgMax},
+		{Scope: "org/o", Window: total, Max: orgMax},
+	})
+}
+
+// spend is the child: many requests at once until it is killed.
+func spend(dir string) error {
+	b, err := openBooks(dir)
+	if err != nil {
+		return err
+	}
+	var seq atomic.Int64
+	seq.Store(int64(call.FirstID(time.Now()))/keys + 1)
+	var wg sync.WaitGroup
+	errs := make(chan error, spenders)
+	for g := range spenders {
+		wg.Go(func() {
+			k := g % keys
+			ch, err := b.chain(k)
+			for err == nil {
+				err = b.request(call.ID(seq.Add(1)*keys+int64(k)), k, ch)
+			}
+			errs <- err
+		})
+	}
+	return <-errs
+}
+
+// request is one request's way through budget, upstream and ledger.
+func (b *books) request(id call.ID, k int, ch *budget.Chain) error {
+	var ticket budget.Ticket
+	bound := 1 + rand.Int64N(5000)
+	if b.pool.Reserve(&ticket, id, ch, time.Now(), bound) != nil {
+		return nil
+	}
+	defer ticket.Release()
+	if rand.IntN(8) == 0 {
+		return nil // gave up before anything was sent
+	}
+	if rand.IntN(8) == 0 && ticket.Extend(1000) == nil {
+		bound += 1000
+	}
+	ticket.Sent()
+	cost := 1 + rand.Int64N(bound)
+	b.bills[k].Add(cost)
+	r := call.Record{
+		ID: id, KeyID: keyOf(k), KeyName: keyOf(k), Org: "o", Target: "demo/echo", Status: 200,
+		Usage: wire.Usage{Input: cost}, Cost: cost, Reserved: bound, Provenance: call.CostReported,
+	}
+	if err := b.ledger.Append(&r); err != nil {
+		return err
+	}
+	ticket.Settle(cost)
+	return nil
+}
+
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	for range *kills {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childEnv+"="+dir)
+		child.Stderr = os.Stderr
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// Anywhere from the recovery of the last kill to the middle of the crowd.
+		timer := time.AfterFunc(time.Duration(10+rand.IntN(500))*time.Millisecond, func() { _ = child.Process.Kill() })
+		if err := child.Wait(); err == nil || err.Error() != "signal: killed" {
+			t.Fatalf("the child ended by itself: %v", err)
+		}
+		timer.Stop()
+	}
+	b, err := openBooks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, b, dir)
+}
+
+// compare closes b and compares its sums, then checks that all of the rest is usable.
+func compare(t *testing.T, b *books, dir string) {
+	t.Helper()
+	b.close(t)
+	b, err := openBooks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close(t)
+	if n := len(b.pool.Orphans()); n != 0 {
+		t.Errorf("%d orphans are left", n)
+	}
+	ctx := context.Background()
+	exact, estimated, rows := map[string]int64{}, map[string]int64{}, int64(0)
+	usage, err := b.store.Usage(ctx, store.UsageQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range usage {
+		rows += u.Requests
+		if u.Model == recovered {
+			estimated[u.KeyID] += u.Cost
+		} else {
+			exact[u.KeyID] += u.Cost
+		}
+	}
+	bank := map[string]int64{}
+	accounts, err := b.store.Bank().Accounts(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range accounts {
+		bank[a.Scope[:4]] += a.Granted
+		bank[a.Scope] += a.Granted
+	}
+	all := int64(0)
+	for k := range keys {
+		key, billed := keyOf(k), b.bills[k].Load()
+		booked := exact[key] + estimated[key]
+		all += booked
+		if bank["key/"+key] != booked {
+			t.Errorf("%s: the bank has %d out, the ledger says %d", key, bank["key/"+key], booked)
+		}
+		if billed < exact[key] || billed > booked {
+			t.Errorf("%s: upstream billed %d; the ledger has %d and %d estimated", key, billed, exact[key], estimated[key])
+		}
+		if billed > keyMax || booked > keyMax {
+			t.Errorf("%s: spent %d (billed %d) of %d", key, booked, billed, keyMax)
+		}
+		var ticket budget.Ticket
+		ch, err := b.chain(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := b.pool.Reserve(&ticket, 1, ch, time.Now(), keyMax-booked+1); d == nil || d.Unavailable {
+			t.Errorf("%s: more than the rest: got %+v; want a refusal", key, d)
+		}
+		if d := b.pool.Reserve(&ticket, 1, ch, time.Now(), keyMax-booked); d != nil {
+			t.Errorf("%s: the rest of %d is not usable: %+v", key, keyMax-booked, *d)
+		}
+		ticket.Release()
+	}
+	if bank["org/"] != all || bank["team"] != all {
+		t.Errorf("the bank has %d out for the organisation, %d for teams; the ledger says %d", bank["org/"], bank["team"], all)
+	}
+	t.Logf("%d rows, %d nano-dollars", rows, all)
+	if rows == 0 {
+		t.Error("nothing was spent at all")
+	}
+}
