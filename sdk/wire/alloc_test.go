@@ -21,3 +21,25 @@ func TestNoAllocations(t *testing.T) {
 		f("ReadUsageEvent", func() { ReadUsageEvent(AnthropicMessages, data, &sinkUsage) })
 	}
 }
+
+func TestStreamEventsDoNotAllocate(t *testing.T) {
+	f := func(from, to Dialect, data string, begin ...string) {
+		t.Helper()
+		st := fixed(t, from, to).Stream("alias", true)
+		buf := make([]byte, 0, 4096)
+		for _, e := range append(begin, data) {
+			if _, err := st.Event(buf, "", []byte(e)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		raw := []byte(data)
+		if n := testing.AllocsPerRun(200, func() { _, _ = st.Event(buf, "", raw) }); n != 0 {
+			t.Errorf("%s allocates %v times; want 0", data, n)
+		}
+	}
+	f(OpenAIChat, AnthropicMessages, benchTextDelta, benchStart)
+	f(OpenAIChat, AnthropicMessages, benchThinking, benchStart)
+	f(OpenAIChat, AnthropicMessages, benchToolDelta, benchStart, benchToolStart)
+	f(AnthropicMessages, OpenAIChat, openAIChunk)
+	f(AnthropicMessages, OpenAIChat, benchCallDelta, benchCall)
+}

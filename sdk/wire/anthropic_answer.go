@@ -84,8 +84,10 @@ func anthropicAnswerBlock(r *lex.Reader) (p part) {
 		switch string(r.Name()) {
 		case "type":
 			typ = r.Text()
-		case "text", "thinking":
-			p.text, _ = r.Raw()
+		case "text", "thinking": // some writers give both, one of them empty
+			if s, _ := r.Raw(); len(s) > 0 {
+				p.text = s
+			}
 		case "signature":
 			signature, _ = r.Raw()
 		case "data":

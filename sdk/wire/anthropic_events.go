@@ -5,7 +5,8 @@ import "github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
 // anthropicEvents reads the events of a streamed message.
 type anthropicEvents struct {
 	open  []openBlock
-	calls int // tool calls begun
+	calls int            // tool calls begun
+	event anthropicEvent // at hand
 }
 
 // openBlock is a content block that is being streamed.
@@ -43,20 +44,21 @@ var anthropicSteps = map[string]func(*anthropicEvents, *anthropicEvent, []delta)
 	"message_stop":        (*anthropicEvents).messageStop,
 }
 
-func (e *anthropicEvents) read(event string, data []byte, out []delta, u *Usage) ([]delta, bool, *Error) {
+func (e *anthropicEvents) read(name string, data []byte, out []delta, u *Usage) ([]delta, bool, *Error) {
 	if len(data) == 0 {
 		return out, false, nil
 	}
-	var ev anthropicEvent
+	ev := &e.event
+	*ev = anthropicEvent{}
 	known, ok := ev.gather(data, u)
 	switch {
-	case event == "error" || string(ev.typ) == "error":
+	case name == "error" || string(ev.typ) == "error":
 		return out, known, streamError(data)
 	case !ok:
 		return out, known, badAnswer("stream has an event that is not JSON")
 	}
 	if step := anthropicSteps[string(ev.typ)]; step != nil {
-		out = step(e, &ev, out)
+		out = step(e, ev, out)
 	}
 	return out, known, nil
 }

@@ -139,8 +139,10 @@ func (r *reader) anthropicBlock(q *request) part {
 		switch string(r.Name()) {
 		case "type":
 			typ = r.word()
-		case "text", "thinking":
-			p.text = r.raw()
+		case "text", "thinking": // some writers give both, one of them empty
+			if s := r.raw(); p.text == nil || len(s) > 0 {
+				p.text = s
+			}
 		case "signature":
 			p.seal = parseSeal(r.raw())
 		case "data":

@@ -114,7 +114,7 @@ var (
 	}
 	typeClasses = map[string]Class{
 		"insufficient_quota": ClassQuota, "billing_error": ClassQuota,
-		"overloaded_error": ClassOverloaded, "timeout_error": ClassTimeout,
+		"not_found_error": ClassModelNotFound, "overloaded_error": ClassOverloaded, "timeout_error": ClassTimeout,
 		"rate_limit_error": ClassRateLimit, "rate_limit_exceeded": ClassRateLimit,
 		"authentication_error": ClassAuth, "permission_error": ClassAuth,
 	}
@@ -140,9 +140,6 @@ func (e ErrorBody) Class(status int) Class {
 	}
 	if c, ok := typeClasses[e.Type]; ok {
 		return c
-	}
-	if e.Type == "not_found_error" && strings.Contains(e.Message, "model") {
-		return ClassModelNotFound
 	}
 	if status < 500 && status != 429 {
 		message := strings.ToLower(e.Message)

@@ -122,8 +122,15 @@ func noExtra[F any](t *testing.T, file string, extra map[string]F, but ...string
 	}
 }
 
+// failer is what the helpers need of a test, *rapid.T included.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // accumulateAnthropic reads a stream with the vendor's own accumulator.
-func accumulateAnthropic(t testing.TB, sse string) anthropic.Message {
+func accumulateAnthropic(t failer, sse string) anthropic.Message {
 	t.Helper()
 	var m anthropic.Message
 	for _, e := range events(sse) {
@@ -141,7 +148,7 @@ func accumulateAnthropic(t testing.TB, sse string) anthropic.Message {
 	return m
 }
 
-func accumulateOpenAI(t testing.TB, sse string) openai.ChatCompletion {
+func accumulateOpenAI(t failer, sse string) openai.ChatCompletion {
 	t.Helper()
 	var acc openai.ChatCompletionAccumulator
 	list := events(sse)
