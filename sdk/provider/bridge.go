@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
@@ -174,15 +175,17 @@ func (b *bridge) fail(resp *http.Response, w *Writer) error {
 	return nil
 }
 
-// classify applies a lease's rules to an error of the upstream.
+// classify applies a lease's rules to an error of the upstream, as the gateway
+// does on a direct lease.
 func classify(rules []ErrorRule, status int, body []byte) wire.Class {
 	e, _ := wire.ReadError(body)
 	for _, r := range rules {
-		if (r.Status == 0 || r.Status == status) && (r.Code == "" || r.Code == string(e.Code) || r.Code == string(e.Type)) {
+		if (r.Status == 0 || r.Status == status) && (r.Code == "" ||
+			strings.EqualFold(r.Code, e.Code) || strings.EqualFold(r.Code, e.Type) || strings.Contains(e.Message, r.Code)) {
 			return r.Class
 		}
 	}
-	return wire.ClassOfStatus(status)
+	return e.Class(status)
 }
 
 func retryAfter(s string) time.Duration {
