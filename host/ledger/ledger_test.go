@@ -292,7 +292,7 @@ func TestSegmentsOutliveTheirFold(t *testing.T) {
 	}
 	sink.after = nil
 	folds := sink.folds
-	l = open(t, dir, sink, quiet)
+	open(t, dir, sink, quiet)
 	sink.check(t, 499)
 	if n := len(files(t, dir)); n != 1 {
 		t.Errorf("%d segments are left; want 1", n)

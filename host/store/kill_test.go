@@ -128,8 +128,11 @@ func spend(dir string) error {
 		wg.Go(func() {
 			k := g % keys
 			ch, err := b.chain(k)
-			for err == nil {
+			for n := 0; err == nil; n++ {
 				err = b.request(call.ID(seq.Add(1)*keys+int64(k)), k, ch)
+				if g == 0 && n == 100 {
+					fmt.Println("busy")
+				}
 			}
 			errs <- err
 		})
@@ -167,15 +170,22 @@ func (b *books) request(id call.ID, k int, ch *budget.Chain) error {
 
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
-	for range *kills {
+	for i := range *kills {
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), childEnv+"="+dir)
 		child.Stderr = os.Stderr
+		stdout, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// Anywhere from the recovery of the last kill to the middle of the crowd.
-		timer := time.AfterFunc(time.Duration(10+rand.IntN(500))*time.Millisecond, func() { _ = child.Process.Kill() })
+		// Every other kill comes early, so that it may hit the recovery from the last.
+		if i%2 == 0 {
+			_, _ = stdout.Read(make([]byte, 1)) // until the child is busy
+		}
+		timer := time.AfterFunc(time.Duration(rand.IntN(300))*time.Millisecond, func() { _ = child.Process.Kill() })
 		if err := child.Wait(); err == nil || err.Error() != "signal: killed" {
 			t.Fatalf("the child ended by itself: %v", err)
 		}
