@@ -138,7 +138,7 @@ func (h *Handle) load(rt *wasm.Runtime, code, config []byte) error {
 	if id == h.code && bytes.Equal(config, h.config) {
 		return nil
 	}
-	v, err := rt.Load(wasm.Module{Name: h.name, Code: code, Config: configRecord(h.name, config),
+	v, err := rt.Load(wasm.Module{Name: h.name, Code: code, Config: configRecord(h.name, config), Strict: len(config) > len("{}"),
 		Entry: "sb_route", Params: 2, State: h.state})
 	if err != nil {
 		return err

@@ -78,7 +78,8 @@ func (in *Instance) begin() error {
 }
 
 func (in *Instance) configure(record []byte) error {
-	if record == nil {
+	f := in.module.ExportedFunction("sb_configure")
+	if f == nil {
 		return nil
 	}
 	b, err := in.Buffer(len(record))
@@ -88,7 +89,7 @@ func (in *Instance) configure(record []byte) error {
 	copy(b, record)
 	in.refuel()
 	in.stack[0], in.stack[1] = uint64(in.bufAt), uint64(len(record))
-	if err := in.run(in.module.ExportedFunction("sb_configure")); err != nil {
+	if err := in.run(f); err != nil {
 		return fmt.Errorf("sb_configure: %w", err)
 	}
 	if code := int32(in.stack[0]); code != 0 {

@@ -94,7 +94,8 @@ func (r *Runtime) Close() error {
 type Module struct {
 	Name   string // for logs
 	Code   []byte
-	Config []byte // record for sb_configure, nil for none
+	Config []byte // record for sb_configure
+	Strict bool   // a module without sb_configure is refused: the operator configured it
 	Entry  string // the export that calls go to: "sb_route"
 	Params int    // i32 parameters of it
 	State  *State // of the module's name; outlives versions
@@ -161,7 +162,7 @@ func checkExports(c wazero.CompiledModule, m Module) error {
 		{name: "sb_abi", results: []api.ValueType{i32}},
 		{name: "sb_buf", params: []api.ValueType{i32}, results: []api.ValueType{i64}},
 		{name: m.Entry, params: entry, results: []api.ValueType{i64}},
-		{name: "sb_configure", params: []api.ValueType{i32, i32}, results: []api.ValueType{i32}, optional: m.Config == nil},
+		{name: "sb_configure", params: []api.ValueType{i32, i32}, results: []api.ValueType{i32}, optional: !m.Strict},
 		{name: "_initialize", optional: true},
 	}
 	exports := c.ExportedFunctions()

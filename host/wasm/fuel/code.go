@@ -162,6 +162,10 @@ func (e *emitter) body(b *body, wrapped bool) {
 			depth++
 		case opEnd:
 			depth--
+		case opBr, opBrIf, opBrTable:
+			if in.index > depth { // where wrapped, it would skip the refund
+				e.r.fail("label %d does not exist", in.index)
+			}
 		case opReturn:
 			if wrapped {
 				e.out = appendU32(append(e.out, opBr), depth)

@@ -29,6 +29,7 @@ var refused = map[string]func(m *wasmtest.Module){
 	"atomic instruction":         func(m *wasmtest.Module) { m.Func("f", "", "", "", 0xfe, 3, 0) },
 	"tail call":                  func(m *wasmtest.Module) { m.Func("f", "", "", "", 0x12, 0) },
 	"code after the end":         func(m *wasmtest.Module) { m.Func("f", "", "", "", 0x0b) },
+	"branch past the function":   func(m *wasmtest.Module) { m.Func("f", "", "", "", 0x10, 0, 0x0c, 1) },
 	"open block":                 func(m *wasmtest.Module) { m.Func("f", "", "", "", 0x02, 0x40) },
 	"cut instruction":            func(m *wasmtest.Module) { m.Func("f", "", "", "", 0x44) },
 	"element past its functions": func(m *wasmtest.Module) { m.Table(m.Func("f", "", "", "") + 1) },

@@ -9,6 +9,7 @@ const (
 	opElse         = 0x05
 	opEnd          = 0x0b
 	opBr           = 0x0c
+	opBrIf         = 0x0d
 	opBrTable      = 0x0e
 	opReturn       = 0x0f
 	opCall         = 0x10
@@ -82,7 +83,7 @@ var plainImms = func() (t [256]imm) {
 	set(immNone, 0x00, 0x01)
 	set(immBlock, opBlock, opIf)
 	t[opElse], t[opEnd], t[opReturn] = immNone, immNone, immNone
-	set(immIndex, opBr, 0x0d)
+	set(immIndex, opBr, opBrIf)
 	t[opBrTable] = immTable
 	t[opCall], t[opCallIndirect] = immIndex, immTwo
 	set(immNone, 0x1a, 0x1b) // drop, select
@@ -119,7 +120,7 @@ func vectorImm(sub uint32) imm {
 }
 
 // instr is one instruction: its opcode (with prefix), the range of bytes that
-// it takes, and its first index if it has any.
+// it takes, and its first index if it has any (of br_table's, the largest).
 type instr struct {
 	op       uint32
 	from, to int
@@ -167,9 +168,9 @@ func (r *reader) immediate(kind imm) (index uint32) {
 		r.byte()
 	case immTable:
 		for range r.count() {
-			r.u32()
+			index = max(index, r.u32())
 		}
-		r.u32()
+		index = max(index, r.u32())
 	case immTypes:
 		r.bytes(r.u32())
 	case immI32:

@@ -4,11 +4,27 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
-// BuildGo builds the Go guest in a package folder and returns the module.
+var (
+	mu    sync.Mutex
+	built = map[string][]byte{}
+)
+
+// BuildGo returns the Go guest in a package folder, built once per test binary.
 func BuildGo(t testing.TB, folder string) []byte {
+	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
+	if built[folder] == nil {
+		built[folder] = buildGo(t, folder)
+	}
+	return built[folder]
+}
+
+func buildGo(t testing.TB, folder string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "guest.wasm")
 	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
