@@ -16,9 +16,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the gateway, its adapters, modules and policies into bin/
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/signalbox ./cmd/signalbox
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN)/signalbox ./cmd/signalbox
 	@mkdir -p $(BIN)/plugins/providers $(BIN)/plugins/routes
-	$(GO) build -trimpath -o $(BIN)/plugins/providers/ ./plugins/providers/...
+	$(GO) build -o $(BIN)/plugins/providers/ ./plugins/providers/...
 	@cp plugins/routes/*/*.wasm $(BIN)/plugins/routes/
 	@rm -rf $(BIN)/policies && cp -r policies $(BIN)/policies && rm -f $(BIN)/policies/*.go
 

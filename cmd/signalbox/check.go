@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signalbox-ai/signalbox/host/config"
+	"github.com/signalbox-ai/signalbox/host/meter"
+	"github.com/signalbox-ai/signalbox/host/policy"
+	"github.com/signalbox-ai/signalbox/host/route"
+)
+
+func checkCommand(src *sources) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Check a configuration without serving it",
+		Long: "Check a configuration without serving it: references are resolved, adapters and modules are found and\n" +
+			"compared with their pins, the policy bundle and the routing modules are compiled and the bundle's tests run.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return check(src, c.OutOrStdout()) },
+	}
+}
+
+func check(src *sources, w io.Writer) error {
+	s, err := src.resolve()
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(s)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, step := range []func(*config.Config, io.Writer) error{checkAdapters, checkRoutes, checkPolicy, checkPrices} {
+		problems = append(problems, step(cfg, w))
+	}
+	for _, warning := range cfg.Warnings {
+		fmt.Fprintln(w, "warning:", warning)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	name := cfg.File
+	if name == "" {
+		name = "the embedded default"
+	}
+	fmt.Fprintf(w, "%s is good\n", name)
+	return nil
+}
+
+// checkAdapters finds every adapter's program and compares it with its pin.
+func checkAdapters(cfg *config.Config, w io.Writer) error {
+	var problems []error
+	for _, name := range sorted(cfg.Providers) {
+		a := cfg.Providers[name].Adapter
+		path := a.Path
+		if path == "" {
+			path = filepath.Join(cfg.Plugins.Dir, "providers", a.Name)
+		}
+		sum, err := program256(path)
+		switch {
+		case errors.Is(err, os.ErrNotExist) && a.Path == "":
+			err = hint(fmt.Errorf("providers.%s.adapter: there is no adapter %q in %s", name, a.Name, filepath.Join(cfg.Plugins.Dir, "providers")),
+				"there are: %s; make build builds them", strings.Join(programs(filepath.Join(cfg.Plugins.Dir, "providers")), ", "))
+		case err != nil:
+			err = fmt.Errorf("providers.%s.adapter: %w", name, err)
+		case a.SHA256 != "" && !strings.EqualFold(a.SHA256, sum):
+			err = fmt.Errorf("providers.%s.adapter: %s has sha256 %s, the pin is %s", name, path, sum, a.SHA256)
+		default:
+			fmt.Fprintf(w, "provider %s: %s (sha256 %s)\n", name, path, sum)
+			if a.Path != "" && a.SHA256 == "" {
+				fmt.Fprintf(w, "warning: providers.%s.adapter is not pinned: add its sha256\n", name)
+			}
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// program256 hashes the executable file at path.
+func program256(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", err
+	case info.IsDir() || info.Mode()&0o111 == 0:
+		return "", fmt.Errorf("%s is not an executable file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func programs(dir string) []string {
+	entries, _ := os.ReadDir(dir) // none: nothing to name
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if len(names) == 0 {
+		names = []string{"none"}
+	}
+	return names
+}
+
+// checkRoutes compiles the routing modules as serving would.
+func checkRoutes(cfg *config.Config, w io.Writer) error {
+	router, err := route.New(route.Options{})
+	if err != nil {
+		return err
+	}
+	defer router.Close()
+	var problems []error
+	for _, name := range sorted(cfg.Routes) {
+		r := cfg.Routes[name]
+		if err := checkRoute(router, name, r); err != nil {
+			problems = append(problems, fmt.Errorf("routes.%s: %w", name, err))
+			continue
+		}
+		fmt.Fprintf(w, "route %s: %s\n", name, r.File)
+	}
+	return errors.Join(problems...)
+}
+
+func checkRoute(router *route.Router, name string, r config.Route) error {
+	module, err := os.ReadFile(r.File)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(module); r.SHA256 != "" && !strings.EqualFold(hex.EncodeToString(sum[:]), r.SHA256) {
+		return fmt.Errorf("%s has sha256 %x, the pin is %s", r.File, sum, r.SHA256)
+	}
+	settings, err := r.Config.JSON()
+	if err != nil {
+		return err
+	}
+	return router.Load(name, r.File, module, settings)
+}
+
+func checkPolicy(cfg *config.Config, w io.Writer) error {
+	rep, err := policy.Check(cfg.Policy.Path)
+	var failed bytes.Buffer
+	for _, f := range rep.Failures {
+		fmt.Fprintf(&failed, "\n  %v", f)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("policy.bundle: %w%s", err, failed.String())
+	case failed.Len() > 0:
+		return fmt.Errorf("policy.bundle: tests fail:%s", failed.String())
+	}
+	fmt.Fprintf(w, "policy %s: revision %s, %d units, %d tests pass\n", cfg.Policy.Path, rep.Revision, len(rep.Units), rep.Tests)
+	return nil
+}
+
+// checkPrices names the targets that no money budget will let through.
+func checkPrices(cfg *config.Config, w io.Writer) error {
+	prices, err := meter.NewCatalog(cfg.PriceOverrides())
+	if err != nil {
+		return err
+	}
+	for _, name := range sorted(cfg.Models) {
+		for _, t := range cfg.Models[name].Targets {
+			if prices.Price(t.Model) == nil && cfg.Budget.Unpriced == "refuse" {
+				fmt.Fprintf(w, "warning: %s has no price: where a budget applies it is refused; give one under prices\n", t.Model)
+			}
+		}
+	}
+	return nil
+}

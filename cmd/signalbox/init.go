@@ -1,0 +1,43 @@
+package main
+
+import (
+	_ "embed" // the template
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+//go:embed init.yaml
+var initYAML []byte
+
+func initCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Write a configuration to start from",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return initialise(file, c.OutOrStdout()) },
+	}
+	c.Flags().StringVarP(&file, "file", "f", defaultFile, "where to write it")
+	return c
+}
+
+func initialise(file string, w io.Writer) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return hint(fmt.Errorf("cannot write %s: it exists", file), "choose another name with --file, or remove it first")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write configuration: %w", err)
+	}
+	_, err = f.Write(initYAML)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("cannot write configuration: %w", err)
+	}
+	fmt.Fprintf(w, "wrote %[1]s; next:\n  signalbox check --config %[1]s\n  signalbox serve --config %[1]s\n  signalbox key create me --budget 5/day --config %[1]s\n", file)
+	return nil
+}

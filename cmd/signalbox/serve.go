@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signalbox-ai/signalbox/host"
+	"github.com/signalbox-ai/signalbox/host/config"
+)
+
+func serveCommand(src *sources) *cobra.Command {
+	var data, admin, store, plugins, level string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the gateway",
+		Long: "Serve the gateway. SIGHUP and a changed configuration file reload it; what runs is not disturbed.\n" +
+			"The first SIGINT or SIGTERM lets running requests finish, a second one kills.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			src.flags = map[string]string{"listen.data": data, "listen.admin": admin, "store.url": store, "plugins.dir": plugins, "log.level": level}
+			return serve(c.Context(), src, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&data, "listen", "", "address of the data plane")
+	f.StringVar(&admin, "admin", "", "address of the admin API")
+	f.StringVar(&store, "store", "", "store, as in sqlite:signalbox.db")
+	f.StringVar(&plugins, "plugins", "", "folder of adapters and modules")
+	f.StringVar(&level, "log-level", "", "debug, info, warn or error")
+	return c
+}
+
+func serve(ctx context.Context, src *sources, stdout, stderr io.Writer) error {
+	s, err := src.resolve()
+	if err != nil {
+		return err
+	}
+	cfg, kept, err := loadServing(s)
+	if err != nil {
+		return err
+	}
+	log := newLogger(cfg.Log, stderr)
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	h, err := host.New(ctx, cfg, host.Options{Log: log, Load: func() (*config.Config, error) {
+		cfg, _, err := loadServing(s)
+		return cfg, err
+	}})
+	if err != nil {
+		return err
+	}
+	r, err := newReloader(s.File, log)
+	if err != nil {
+		log.Warn("changes of the configuration are not noticed: send SIGHUP", "err", err)
+	}
+	r.start(ctx, h.Reload)
+	defer r.stop()
+	return h.Run(ctx, func(data, admin net.Addr) { greet(stdout, cfg, kept, data, admin) })
+}
+
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // checked with the configuration
+	opt := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opt))
+	}
+	return slog.New(slog.NewTextHandler(w, opt))
+}
+
+// reloader calls for a reload at SIGHUP and when the file has changed.
+type reloader struct {
+	log    *slog.Logger
+	hup    chan os.Signal
+	watch  *config.Watcher // nil: there is no file, or it cannot be watched
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// newReloader returns a reloader also with an error: then it knows SIGHUP only.
+func newReloader(file string, log *slog.Logger) (*reloader, error) {
+	r := &reloader{log: log, hup: make(chan os.Signal, 1)}
+	if file == "" {
+		return r, nil
+	}
+	var err error
+	r.watch, err = config.Watch(file)
+	return r, err
+}
+
+func (r *reloader) start(ctx context.Context, reload func(context.Context) error) {
+	ctx, r.cancel = context.WithCancel(ctx)
+	signal.Notify(r.hup, syscall.SIGHUP)
+	var changed <-chan struct{}
+	if r.watch != nil {
+		changed = r.watch.C
+	}
+	r.done.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.hup:
+			case <-changed:
+			}
+			if err := reload(ctx); err != nil {
+				r.log.Error(fmt.Sprint(err))
+			}
+		}
+	})
+}
+
+func (r *reloader) stop() {
+	signal.Stop(r.hup)
+	r.cancel()
+	if r.watch != nil {
+		r.watch.Close()
+	}
+	r.done.Wait()
+}
