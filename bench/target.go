@@ -127,8 +127,11 @@ func body(model string, s shape) []byte {
 // message and its one content block with events of their own.
 func (t *target) check(s shape) load.Check {
 	c := load.Check{Marker: []byte(upstream.Marker)}
-	if t.demo {
+	switch {
+	case t.demo:
 		c.Marker = []byte("demo")
+	case t.path == openAIPath: // nobody on the way has a reason to change a byte
+		c.Exact = upstream.Plain(t.path, s.model)
 	}
 	if s.stream {
 		c.Events = upstream.Events + 1

@@ -97,7 +97,7 @@ func (c *conn) receive(want Check) error {
 	return want.verify(h, c.body)
 }
 
-// verify reports how an answer differs from what it must be.
+// verify reports how an answer differs from what it must be. It may change body.
 func (want Check) verify(h head, body []byte) error {
 	switch {
 	case h.status != 200:
@@ -109,8 +109,40 @@ func (want Check) verify(h head, body []byte) error {
 	case want.Events > 0 && bytes.Count(body, eventMark) != want.Events:
 		return fmt.Errorf("%d events; want %d: %s", bytes.Count(body, eventMark), want.Events, clip(body))
 	}
+	if want.Exact == nil {
+		return nil
+	}
+	if want.Events > 0 {
+		body = withoutComments(body)
+	}
+	if !bytes.Equal(body, want.Exact) {
+		at := 0
+		for at < len(body) && at < len(want.Exact) && body[at] == want.Exact[at] {
+			at++
+		}
+		return fmt.Errorf("the answer was changed at byte %d of %d (want %d bytes): %q; want %q", at, len(body), len(want.Exact), around(body, at), around(want.Exact, at))
+	}
 	return nil
 }
+
+// withoutComments removes comment lines of a stream, each with its blank line.
+func withoutComments(body []byte) []byte {
+	for {
+		at := 0
+		if !bytes.HasPrefix(body, []byte(":")) {
+			if at = bytes.Index(body, []byte("\n:")) + 1; at == 0 {
+				return body
+			}
+		}
+		end := bytes.Index(body[at:], []byte("\n\n"))
+		if end < 0 {
+			return body[:at]
+		}
+		body = append(body[:at], body[at+end+2:]...)
+	}
+}
+
+func around(b []byte, at int) []byte { return b[max(at-40, 0):min(at+60, len(b))] }
 
 func clip(b []byte) []byte {
 	if len(b) > 400 {

@@ -33,6 +33,7 @@ type Job struct {
 type Check struct {
 	Marker []byte // somewhere in the body
 	Events int    // events of a stream, the terminal one included; 0: not a stream
+	Exact  []byte // all of the body, but for comments within a stream; nil: not known
 }
 
 // Result is what came of a job.

@@ -30,6 +30,7 @@ const dimensions = 256
 // shape is a prepared answer.
 type shape struct {
 	usage Usage
+	plain []byte // what a caller who does not ask for usage reads, without framing
 	body  []byte // head and body of a JSON answer; nil: a stream
 
 	events  [][]byte // chunks, the first with the head before it
@@ -73,6 +74,16 @@ func (s *shapes) find(q *request) *shape {
 	return sh
 }
 
+// Plain is the body that a caller reads who asks for model at path and does
+// not ask for usage, when nobody in between changes a byte.
+func Plain(path, model string) []byte {
+	sh := prepare().byPath[path][model]
+	if sh == nil {
+		panic(fmt.Sprintf("BUG: no answer for model; got %s %q", path, model))
+	}
+	return sh.plain
+}
+
 // text is n bytes that read like words and end with Marker.
 func text(n int) string {
 	const words = "the quick brown fox jumps over the lazy dog while ten signal lamps glow "
@@ -89,7 +100,7 @@ func openAI(model string, size int) *shape {
 	body := fmt.Sprintf(`{"id":"chatcmpl-BenchBenchBenchBench","object":"chat.completion","created":1790000000,"model":%q,`+
 		`"choices":[{"index":0,"message":{"role":"assistant","content":%q,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],`+
 		`"usage":%s,"service_tier":"default","system_fingerprint":"fp_bench"}`, model, text(size), openAIUsage(u))
-	return &shape{usage: u, body: whole(200, []byte(body))}
+	return &shape{usage: u, plain: []byte(body), body: whole(200, []byte(body))}
 }
 
 func openAIUsage(u Usage) string {
@@ -122,7 +133,7 @@ func anthropic(model string, size int) *shape {
 	u := usageOf(size)
 	body := fmt.Sprintf(`{"id":"msg_BenchBenchBenchBench","type":"message","role":"assistant","model":%q,"content":[{"type":"text","text":%q}],`+
 		`"stop_reason":"end_turn","stop_sequence":null,"usage":%s}`, model, text(size), anthropicUsage(u, u.Output))
-	return &shape{usage: u, body: whole(200, []byte(body))}
+	return &shape{usage: u, plain: []byte(body), body: whole(200, []byte(body))}
 }
 
 // anthropicUsage gives cached tokens beside the input, as Anthropic does.
@@ -154,12 +165,13 @@ func vector() *shape {
 	v := strings.TrimSuffix(strings.Repeat("0.0625,", dimensions), ",")
 	body := fmt.Sprintf(`{"object":"list","data":[{"object":"embedding","index":0,"embedding":[%s]}],"model":%q,"usage":{"prompt_tokens":%d,"total_tokens":%d}}`,
 		v, ModelVector, u.Input, u.Input)
-	return &shape{usage: u, body: whole(200, []byte(body))}
+	return &shape{usage: u, plain: []byte(body), body: whole(200, []byte(body))}
 }
 
 const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 func (sh *shape) add(event string) {
+	sh.plain = append(sh.plain, event...)
 	c := chunked(event)
 	if len(sh.events) == 0 {
 		c = append([]byte(streamHead), c...)
@@ -167,7 +179,10 @@ func (sh *shape) add(event string) {
 	sh.events = append(sh.events, c)
 }
 
-func (sh *shape) finish(event string) { sh.end = append(chunked(event), "0\r\n\r\n"...) }
+func (sh *shape) finish(event string) {
+	sh.plain = append(sh.plain, event...)
+	sh.end = append(chunked(event), "0\r\n\r\n"...)
+}
 
 func chunked(event string) []byte {
 	var b bytes.Buffer
