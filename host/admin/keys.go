@@ -115,6 +115,21 @@ func (w *window) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+var windowUnits = []string{"minute", "hour", "day", "week", "month", "total"}
+
+func (w window) check() error {
+	if !slices.Contains(windowUnits, w.Unit) {
+		return invalid("a budget's window is %q: give one of %s", w.Unit, strings.Join(windowUnits, ", "))
+	}
+	if w.Size < 1 || w.Size > 10_000 {
+		return invalid("a budget's window has size %d: give 1 to 10000", w.Size)
+	}
+	if _, err := time.LoadLocation(w.TZ); err != nil || w.TZ == "Local" {
+		return invalid("a budget's window has time zone %q: give an IANA name such as Europe/Berlin", w.TZ)
+	}
+	return nil
+}
+
 // keyRequest is the body of POST /admin/keys.
 type keyRequest struct {
 	Name    string            `json:"name"`
@@ -145,8 +160,8 @@ func (q *keyRequest) key() (NewKey, error) {
 		return k, invalid("expires is in the past: %s", q.Expires.Format(time.RFC3339))
 	}
 	for _, b := range q.Budgets {
-		if b.Window.Unit == "" {
-			return k, invalid("a budget has no window: give minute, hour, day, week, month or total")
+		if err := b.Window.check(); err != nil {
+			return k, err
 		}
 		k.Budgets = append(k.Budgets, call.Limit{Unit: call.UnitUSD, Window: call.Window(b.Window), Max: int64(b.USD)})
 	}
