@@ -14,7 +14,8 @@
 //     requests were running; those that had sent bytes upstream are settled at
 //     the reserved amount, the others released. Books balance to the nano-dollar.
 //   - a power cut or reboot: what was leased and not handed back counts as
-//     spent until the window ends. Close hands everything back.
+//     spent until the window ends, and requests that were running have no row
+//     in the ledger. Close hands everything back.
 //   - a bank set back to an earlier state: the pool notices by the sequence of
 //     their dealings and stops spending until it is restarted.
 package budget

@@ -66,6 +66,7 @@ func (o Options) withDefaults() Options {
 type Pool struct {
 	opts Options
 	bank Bank
+	path string
 	lock *disk.Lock
 
 	mu        sync.Mutex
@@ -120,11 +121,11 @@ func Open(ctx context.Context, dir string, bank Bank, opts Options) (*Pool, erro
 		return nil, fmt.Errorf("cannot open budget pool: %w", err)
 	}
 	p := &Pool{
-		opts: opts, bank: bank, lock: lock,
+		opts: opts, bank: bank, lock: lock, path: filepath.Join(dir, "pool"),
 		counters: map[counterKey]*counter{}, byRow: map[int64]*account{},
 		round: make(chan struct{}),
 	}
-	if err := p.load(ctx, filepath.Join(dir, "pool")); err != nil {
+	if err := p.load(ctx); err != nil {
 		if p.im != nil {
 			err = errors.Join(err, p.im.file.Close())
 		}
@@ -135,14 +136,14 @@ func Open(ctx context.Context, dir string, bank Bank, opts Options) (*Pool, erro
 	return p, nil
 }
 
-// load maps the file at path, recovers it and hands idle leases back.
-func (p *Pool) load(ctx context.Context, path string) error {
+// load maps the file, recovers it and hands idle leases back.
+func (p *Pool) load(ctx context.Context) error {
 	state, err := p.bank.State(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot read the bank's state: %w", err)
 	}
 	g := geometry{words: p.opts.Accounts, slots: p.opts.Slots}
-	im, fresh, err := openImage(path, g)
+	im, fresh, err := openImage(p.path, g)
 	if err != nil {
 		return err
 	}
@@ -150,10 +151,10 @@ func (p *Pool) load(ctx context.Context, path string) error {
 	if !fresh {
 		if why := p.recover(state); why != nil {
 			p.opts.Log.Error("budget pool is void: what was leased and not settled counts as spent until its window ends", "reason", why)
-			if err := errors.Join(im.file.Close(), os.Remove(path)); err != nil {
+			if err := errors.Join(im.file.Close(), os.Remove(p.path)); err != nil {
 				return fmt.Errorf("cannot remove void pool: %w", err)
 			}
-			if p.im, fresh, err = openImage(path, g); err != nil {
+			if p.im, fresh, err = openImage(p.path, g); err != nil {
 				return err
 			}
 		}
@@ -183,6 +184,9 @@ func (p *Pool) Close() error {
 	defer p.mu.Unlock()
 	p.closed = true
 	close(p.round)
+	if err == nil && len(p.byRow) == 0 && len(p.freeSlots) == p.im.slots {
+		err = os.Remove(p.path) // it holds nothing that a reboot could void
+	}
 	err = errors.Join(err, p.im.file.Close())
 	p.lock.Unlock()
 	if err != nil {

@@ -2,9 +2,11 @@ package budget
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -141,6 +143,22 @@ func TestRebootVoidsLeases(t *testing.T) {
 	}
 	if d := p.Reserve(&ticket, 2, chain(t, p, limit("key/a", "day", 1000)), testTime, 1000-leased); d != nil {
 		t.Errorf("the rest is not usable: %+v", *d)
+	}
+}
+
+func TestRebootAfterCloseVoidsNothing(t *testing.T) {
+	dir, bank := t.TempDir(), newMemBank()
+	p := openPool(t, dir, bank, Options{})
+	var ticket Ticket
+	if d := p.Reserve(&ticket, 1, chain(t, p, limit("key/a", "day", 1000)), testTime, 100); d != nil {
+		t.Fatalf("denied: %+v", *d)
+	}
+	ticket.Settle(30)
+	closePool(t, p)
+	var log strings.Builder
+	openPool(t, dir, bank, Options{boot: [16]byte{1}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if got := bank.total(t); got != 30 || log.Len() != 0 {
+		t.Errorf("the bank has %d out, the log says %q; want 30 and nothing", got, log.String())
 	}
 }
 

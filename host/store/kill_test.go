@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -31,6 +32,7 @@ var kills = flag.Int("kills", 10, "how often TestKill kills its child")
 
 const (
 	childEnv = "SIGNALBOX_TEST_SPEND_IN" // the data directory: be the child
+	pointEnv = "SIGNALBOX_TEST_DIE_AT"   // where in its first request the child kills itself
 	spenders = 64
 	keys     = 16
 	keyMax   = 6_000_000
@@ -57,6 +59,15 @@ type books struct {
 	pool   *budget.Pool
 	bills  []atomic.Int64 // per key, what upstream has billed; survives a kill
 	bill   *disk.Mapping
+	point  string // where to die
+}
+
+// at dies at a point of a request's way, if it is the chosen one.
+func (b *books) at(point string) {
+	if b.point == point {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
 }
 
 func openBooks(dir string) (b *books, err error) {
@@ -120,11 +131,16 @@ func spend(dir string) error {
 	if err != nil {
 		return err
 	}
+	b.point = os.Getenv(pointEnv)
 	var seq atomic.Int64
 	seq.Store(int64(call.FirstID(time.Now()))/keys + 1)
 	var wg sync.WaitGroup
 	errs := make(chan error, spenders)
-	for g := range spenders {
+	crowd := spenders
+	if b.point != "" {
+		crowd = 1
+	}
+	for g := range crowd {
 		wg.Go(func() {
 			k := g % keys
 			ch, err := b.chain(k)
@@ -148,13 +164,15 @@ func (b *books) request(id call.ID, k int, ch *budget.Chain) error {
 		return nil
 	}
 	defer ticket.Release()
-	if rand.IntN(8) == 0 {
+	b.at("reserved")
+	if b.point == "" && rand.IntN(8) == 0 {
 		return nil // gave up before anything was sent
 	}
 	if rand.IntN(8) == 0 && ticket.Extend(1000) == nil {
 		bound += 1000
 	}
 	ticket.Sent()
+	b.at("sent")
 	cost := 1 + rand.Int64N(bound)
 	b.bills[k].Add(cost)
 	r := call.Record{
@@ -164,8 +182,32 @@ func (b *books) request(id call.ID, k int, ch *budget.Chain) error {
 	if err := b.ledger.Append(&r); err != nil {
 		return err
 	}
+	b.at("appended")
 	ticket.Settle(cost)
+	b.at("settled")
 	return nil
+}
+
+// TestKillAtPoint kills the child at each step of a request.
+func TestKillAtPoint(t *testing.T) {
+	for _, point := range []string{"reserved", "sent", "appended", "settled"} {
+		dir := t.TempDir()
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childEnv+"="+dir, pointEnv+"="+point)
+		child.Stderr = os.Stderr
+		if err := child.Run(); err == nil || err.Error() != "signal: killed" {
+			t.Fatalf("at %s: the child ended by itself: %v", point, err)
+		}
+		b, err := openBooks(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exact, estimated, rows := compare(t, b, dir)
+		wantRow, wantEstimate := point != "reserved", point == "sent"
+		if (rows == 1) != wantRow || (estimated > 0) != wantEstimate || (exact > 0) != (wantRow && !wantEstimate) {
+			t.Errorf("at %s: %d rows, %d nano-dollars, %d more estimated", point, rows, exact, estimated)
+		}
+	}
 }
 
 func TestKill(t *testing.T) {
@@ -195,11 +237,15 @@ func TestKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compare(t, b, dir)
+	exact, estimated, rows := compare(t, b, dir)
+	t.Logf("%d rows, %d nano-dollars, %d more estimated", rows, exact, estimated)
+	if rows == 0 {
+		t.Error("nothing was spent at all")
+	}
 }
 
 // compare closes b and compares its sums, then checks that all of the rest is usable.
-func compare(t *testing.T, b *books, dir string) {
+func compare(t *testing.T, b *books, dir string) (sumExact, sumEstimated, rows int64) {
 	t.Helper()
 	b.close(t)
 	b, err := openBooks(dir)
@@ -211,7 +257,7 @@ func compare(t *testing.T, b *books, dir string) {
 		t.Errorf("%d orphans are left", n)
 	}
 	ctx := context.Background()
-	exact, estimated, rows := map[string]int64{}, map[string]int64{}, int64(0)
+	exact, estimated := map[string]int64{}, map[string]int64{}
 	usage, err := b.store.Usage(ctx, store.UsageQuery{})
 	if err != nil {
 		t.Fatal(err)
@@ -238,6 +284,8 @@ func compare(t *testing.T, b *books, dir string) {
 		key, billed := keyOf(k), b.bills[k].Load()
 		booked := exact[key] + estimated[key]
 		all += booked
+		sumExact += exact[key]
+		sumEstimated += estimated[key]
 		if bank["key/"+key] != booked {
 			t.Errorf("%s: the bank has %d out, the ledger says %d", key, bank["key/"+key], booked)
 		}
@@ -263,8 +311,5 @@ func compare(t *testing.T, b *books, dir string) {
 	if bank["org/"] != all || bank["team"] != all {
 		t.Errorf("the bank has %d out for the organisation, %d for teams; the ledger says %d", bank["org/"], bank["team"], all)
 	}
-	t.Logf("%d rows, %d nano-dollars", rows, all)
-	if rows == 0 {
-		t.Error("nothing was spent at all")
-	}
+	return sumExact, sumEstimated, rows
 }
