@@ -3,8 +3,8 @@ package policy
 import "time"
 
 const (
-	checkEvery = 16 // calls of Cancelled between two looks at the clock
-	stallShare = 5  // a gap between two looks counts for at most limit/stallShare
+	checkEvery = 16  // calls of Cancelled between two looks at the clock
+	stallShare = 5   // a gap between two looks counts for at most limit/stallShare
 	wallShare  = 200 // the most limits that may pass on the wall
 )
 

@@ -71,31 +71,6 @@ func TestDefaultBundleWithData(t *testing.T) {
 	}
 }
 
-func TestHitAllocatesNothing(t *testing.T) {
-	e := openWith(t, Options{Deadline: slack})
-	c := sampleCall()
-	wantAllowed(t, e.Decide(c))
-	if n := testing.AllocsPerRun(1000, func() { e.Decide(c) }); n != 0 {
-		t.Errorf("a decision from memory allocates %v times", n)
-	}
-}
-
-// TestHitOfEveryFieldAllocatesNothing reads all that can be part of a key.
-func TestHitOfEveryFieldAllocatesNothing(t *testing.T) {
-	e := files{"u": `deny contains {"code": "x"} if {
-	count([input.principal, input.net, input.time, input.request]) == 0
-}`}.open(t)
-	c := sampleCall()
-	c.Facts.Tools = [][]byte{[]byte("b"), []byte("a")}
-	wantAllowed(t, e.Decide(c))
-	if n := testing.AllocsPerRun(1000, func() { e.Decide(c) }); n != 0 {
-		t.Errorf("a decision from memory allocates %v times", n)
-	}
-	if st := e.Stats(); st.Units[1].Misses != 1 {
-		t.Errorf("the unit was not remembered: %+v", st)
-	}
-}
-
 func TestOnlyTheUnitThatReadsItIsEvaluated(t *testing.T) {
 	e := openWith(t, Options{Deadline: slack})
 	c := sampleCall()
@@ -382,6 +357,34 @@ func TestWatch(t *testing.T) {
 	wantDenied(t, e.Decide(boom), "new")
 	e.Close()
 	e.Close()
+}
+
+// TestWatchSeesABundleReplaced swaps a symbolic link, as a release does.
+func TestWatchSeesABundleReplaced(t *testing.T) {
+	unit := func(code string) files {
+		return files{"u": `deny contains {"code": "` + code + `"} if input.principal.team == "boom"`}
+	}
+	dir := t.TempDir()
+	link := filepath.Join(dir, "current")
+	point := func(to string) {
+		t.Helper()
+		if err := errorsOf(os.Symlink(to, link+".new"), os.Rename(link+".new", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	point(unit("one").folder(t))
+	active := make(chan string, 16)
+	e := openWith(t, Options{Path: link, Watch: true, Deadline: slack, Log: slog.New(&tap{events: active})})
+	<-active
+	point(unit("two").folder(t))
+	select {
+	case <-active:
+	case <-time.After(slack):
+		t.Fatal("nothing happened")
+	}
+	boom := sampleCall()
+	boom.Principal.Team = "boom"
+	wantDenied(t, e.Decide(boom), "two")
 }
 
 // tap is a log handler that passes messages on.

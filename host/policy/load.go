@@ -87,6 +87,9 @@ func collect(l bundle.DirectoryLoader) (map[string][]byte, error) {
 		if !wanted {
 			continue
 		}
+		if _, twice := files[name]; twice {
+			return nil, fmt.Errorf("it holds %q twice", name)
+		}
 		var body bytes.Buffer
 		_, err = d.Read(&body, maxBundle+1)
 		if errors.Is(err, io.EOF) {
@@ -148,7 +151,7 @@ func parse(location string, files map[string][]byte) (*source, error) {
 		return nil, err
 	}
 	for _, m := range b.Modules {
-		if m.Parsed.RegoVersion() != ast.RegoV1 {
+		if m.Parsed.RegoVersionSpan() != ast.RegoVersionSpanOf(ast.RegoV1) {
 			return nil, fmt.Errorf("%s: only Rego v1 is read", m.Path)
 		}
 		if strings.HasSuffix(m.Path, "_test.rego") {

@@ -2,8 +2,4 @@
 
 package policy
 
-// The detector is slow, and concurrency is tested elsewhere.
-const (
-	soundnessCalls = 50
-	plantedCalls   = 4000
-)
+const soundnessCalls = 50 // the detector is slow, and concurrency is tested elsewhere

@@ -59,7 +59,13 @@ func getReader(c *call.Call, env *environment) *reader {
 	return r
 }
 
+// maxKeptKey bounds what a pooled reader holds on to.
+const maxKeptKey = 64 << 10
+
 func putReader(r *reader) {
+	if cap(r.key) > maxKeptKey {
+		r.key, r.tools = nil, nil
+	}
 	clear(r.tools)
 	clear(r.verdicts)
 	r.call, r.env, r.input, r.deadline = nil, nil, nil, nil

@@ -98,8 +98,11 @@ func (u *unit) eval(input *ast.Term, cancel topdown.Cancel) (v *verdict, err err
 	return v, nil
 }
 
-// maxInterned bounds the distinct verdicts that are kept by content.
-const maxInterned = 4 << 10
+// What bounds the distinct verdicts that are kept by content.
+const (
+	maxInterned      = 4 << 10
+	maxInternedBytes = 1 << 20
+)
 
 // verdictIDs number verdicts; one is never used twice.
 var verdictIDs atomic.Uint64
@@ -109,6 +112,7 @@ var verdictIDs atomic.Uint64
 type interner struct {
 	mu     sync.Mutex
 	byText map[string]*verdict
+	bytes  int64
 }
 
 func (n *interner) intern(d *decoder, qr topdown.QueryResult) (*verdict, error) {
@@ -127,9 +131,9 @@ func (n *interner) intern(d *decoder, qr topdown.QueryResult) (*verdict, error) 
 	if err != nil {
 		return nil, err
 	}
-	v.id, v.size = verdictIDs.Add(1), int64(512+4*len(text))
-	if n.byText == nil || len(n.byText) >= maxInterned {
-		n.byText = map[string]*verdict{}
+	v.id, v.size = verdictIDs.Add(1), int64(256+2*len(text))
+	if n.bytes += v.size; n.byText == nil || len(n.byText) >= maxInterned || n.bytes > maxInternedBytes {
+		n.byText, n.bytes = map[string]*verdict{}, v.size
 	}
 	n.byText[string(text)] = v
 	return v, nil

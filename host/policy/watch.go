@@ -3,8 +3,8 @@ package policy
 import (
 	"context"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -16,8 +16,12 @@ const settle = 200 * time.Millisecond
 
 // watcher calls back after a bundle has changed on disk.
 type watcher struct {
-	cancel context.CancelFunc
-	done   chan struct{}
+	fsw     *fsnotify.Watcher
+	path    string // as configured, cleaned
+	real    string // what that leads to now
+	changed func()
+	cancel  context.CancelFunc
+	done    chan struct{}
 }
 
 func watch(ctx context.Context, path string, changed func()) (*watcher, error) {
@@ -25,13 +29,13 @@ func watch(ctx context.Context, path string, changed func()) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := addFolders(fsw, path); err != nil {
+	w := &watcher{fsw: fsw, path: filepath.Clean(path), changed: changed, done: make(chan struct{})}
+	if err := w.add(); err != nil {
 		fsw.Close()
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	w := &watcher{cancel: cancel, done: make(chan struct{})}
-	go w.run(ctx, fsw, path, changed)
+	ctx, w.cancel = context.WithCancel(ctx)
+	go w.run(ctx)
 	return w, nil
 }
 
@@ -43,40 +47,55 @@ func (w *watcher) close() {
 	}
 }
 
-func (w *watcher) run(ctx context.Context, fsw *fsnotify.Watcher, path string, changed func()) {
+func (w *watcher) run(ctx context.Context) {
 	defer close(w.done)
-	defer fsw.Close()
+	defer w.fsw.Close()
 	quiet := time.NewTimer(settle)
 	quiet.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-fsw.Events:
-			quiet.Reset(settle)
-		case <-fsw.Errors: // events may be lost: look
+		case e := <-w.fsw.Events:
+			if w.concerns(e.Name) {
+				quiet.Reset(settle)
+			}
+		case <-w.fsw.Errors: // events may be lost: look
 			quiet.Reset(settle)
 		case <-quiet.C:
-			_ = addFolders(fsw, path) // what is new; what is gone shows as a failed reload
-			changed()
+			_ = w.add() // what is new; what is gone shows as a failed reload
+			w.changed()
 		}
 	}
 }
 
-// addFolders watches the folders of a bundle, never files: a file that is
-// replaced by renaming would be lost. A tarball is watched through its folder.
-func addFolders(fsw *fsnotify.Watcher, path string) error {
-	info, err := os.Stat(path)
+// concerns leaves out the neighbours of a bundle, whose folder is watched too.
+func (w *watcher) concerns(name string) bool {
+	name = filepath.Clean(name)
+	for _, root := range []string{w.path, w.real} {
+		if name == root || strings.HasPrefix(name, root+string(filepath.Separator)) {
+			return true
+		}
+	}
+	return false
+}
+
+// add watches folders, never files: a file that is replaced by renaming would
+// be lost. The folder around the bundle is watched for a bundle that is
+// replaced as a whole, and for a tarball.
+func (w *watcher) add() error {
+	if err := w.fsw.Add(filepath.Dir(w.path)); err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(w.path)
 	if err != nil {
 		return err
 	}
-	if !info.IsDir() {
-		return fsw.Add(filepath.Dir(path))
-	}
-	return filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+	w.real = real
+	return filepath.WalkDir(real, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		return fsw.Add(p)
+		return w.fsw.Add(p)
 	})
 }
