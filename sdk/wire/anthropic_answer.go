@@ -1,9 +1,6 @@
 package wire
 
 import (
-	"hash/fnv"
-	"strconv"
-
 	"github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
 )
 
@@ -155,19 +152,11 @@ func appendAnthropicAnswer(dst []byte, a *answer, s *stamp) []byte {
 func appendAnthropicHead(dst []byte, id raw, s *stamp) []byte {
 	dst = append(dst, `{"id":`...)
 	if len(id) == 0 {
-		id = messageID(s)
+		id = s.id("msg_")
 	}
 	dst = appendRaw(dst, id)
 	dst = append(dst, `,"type":"message","role":"assistant","model":`...)
 	return lex.AppendString(dst, s.model)
-}
-
-// messageID makes the id of an answer whose upstream gives none.
-func messageID(s *stamp) raw {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(s.model))
-	id := strconv.AppendUint([]byte("msg_"), h.Sum64(), 36)
-	return strconv.AppendInt(id, s.created, 36)
 }
 
 func appendAnthropicUsage(dst []byte, u *Usage) []byte {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"strconv"
 )
 
@@ -33,6 +34,38 @@ func appendJSON(dst []byte, name string, v []byte) []byte {
 		return dst
 	}
 	return append(appendName(dst, name), v...)
+}
+
+// strictSchema reports whether OpenAI enforces schema: every object in it lists
+// all of its properties as required and allows no others.
+func strictSchema(schema []byte) bool {
+	var v any
+	return json.Unmarshal(schema, &v) == nil && strictNode(v)
+}
+
+func strictNode(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			if !strictNode(e) {
+				return false
+			}
+		}
+	case map[string]any:
+		props, _ := v["properties"].(map[string]any)
+		if v["type"] == "object" || props != nil {
+			required, _ := v["required"].([]any)
+			if v["additionalProperties"] != false || len(required) != len(props) {
+				return false
+			}
+		}
+		for _, e := range v {
+			if !strictNode(e) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // blank reports whether s holds nothing but white space.

@@ -1,5 +1,10 @@
 package wire
 
+import (
+	"slices"
+	"strings"
+)
+
 // The canonical form that requests and answers take between two dialects.
 // Byte slices called raw hold the characters of a JSON string as they stand,
 // escapes included, so that text is carried over without being decoded; they
@@ -33,14 +38,33 @@ type request struct {
 // paramNames are a dialect's words for what a writer may have to drop.
 type paramNames struct{ stop, effort, thinking, document, toolError string }
 
+// Bounds of a report: names come from the caller, and go into a header.
+const (
+	maxDropped     = 32
+	maxDroppedName = 64
+	droppedMore    = "and_more"
+)
+
 // drop reports that what the caller calls name could not be carried.
 func (q *request) drop(name string) {
-	for _, d := range q.dropped {
-		if d == name {
-			return
-		}
+	name = plainName(name)
+	if len(q.dropped) == maxDropped {
+		name = droppedMore
 	}
-	q.dropped = append(q.dropped, name)
+	if len(q.dropped) <= maxDropped && !slices.Contains(q.dropped, name) {
+		q.dropped = append(q.dropped, name)
+	}
+}
+
+// plainName is name in characters that are safe in a comma-separated header.
+func plainName(name string) string {
+	plain := func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-' {
+			return c
+		}
+		return '_'
+	}
+	return strings.Map(plain, name[:min(len(name), maxDroppedName)])
 }
 
 type role uint8

@@ -153,6 +153,9 @@ func callID(from []byte, n int) raw {
 
 // appendOpenAIAnswer appends a as a chat.completion.
 func appendOpenAIAnswer(dst []byte, a *answer, s *stamp) []byte {
+	if len(a.id) == 0 {
+		a.id = s.id("chatcmpl-")
+	}
 	dst = append(dst, `{"id":`...)
 	dst = appendRaw(dst, a.id)
 	dst = append(dst, `,"object":"chat.completion","created":`...)

@@ -49,7 +49,11 @@ func (w *openAIChunks) close(dst []byte) []byte {
 }
 
 func (w *openAIChunks) start(dst []byte, d *delta, _ *Usage) []byte {
-	h := appendRaw([]byte(`data: {"id":`), d.id)
+	id := d.id
+	if len(id) == 0 {
+		id = w.stamp.id("chatcmpl-")
+	}
+	h := appendRaw([]byte(`data: {"id":`), id)
 	h = append(h, `,"object":"chat.completion.chunk","created":`...)
 	h = appendInt(h, w.stamp.created)
 	h = append(h, `,"model":`...)

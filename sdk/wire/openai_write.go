@@ -31,7 +31,12 @@ func appendOpenAIRequest(dst []byte, q *request, model string) []byte {
 		dst = append(dst, `,"response_format":{"type":"json_schema","json_schema":{"name":`...)
 		dst = appendRaw(dst, f.name)
 		dst = appendJSON(dst, "schema", f.schema)
-		dst = append(dst, `,"strict":true}}`...)
+		if strictSchema(f.schema) {
+			dst = append(dst, `,"strict":true`...)
+		} else { // it is sent, but not enforced
+			q.drop(f.asked)
+		}
+		dst = append(dst, "}}"...)
 	}
 	if q.user != nil {
 		dst = appendName(dst, "user")
@@ -134,8 +139,10 @@ func appendOpenAITools(dst []byte, q *request) []byte {
 			dst = appendRawMember(dst, "description", t.description)
 		}
 		dst = appendJSON(dst, "parameters", t.schema)
-		if t.strict {
+		if t.strict && strictSchema(t.schema) {
 			dst = append(dst, `,"strict":true`...)
+		} else if t.strict {
+			q.drop("tools.strict")
 		}
 		dst = append(dst, "}}"...)
 		if t.cache != nil {

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
 )
@@ -33,12 +34,21 @@ func (r *reader) fault(code, format string, args ...any) {
 	if r.err != nil || r.Bad() {
 		return
 	}
-	p := string(r.path)
+	p := shorten(string(r.path))
 	if p != "" {
 		p = p[1:]
 	}
-	r.err = Errorf(400, code, "%s %s", p, fmt.Sprintf(format, args...))
+	r.err = Errorf(400, code, "%s %s", p, shorten(fmt.Sprintf(format, args...)))
 	r.err.Param = p
+}
+
+// shorten cuts what a caller can make long.
+func shorten(s string) string {
+	const most = 200
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
 }
 
 func (r *reader) wrongType(want string) { r.fault("invalid_type", "must be %s", want) }

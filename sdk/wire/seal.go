@@ -126,10 +126,15 @@ func readDetail(r *lex.Reader) detail {
 // readDetails reads reasoning_details and joins what was streamed in pieces.
 func readDetails(r *lex.Reader) (parts []part) {
 	last := detail{index: -1}
+	joined := false // the last part's text is its own
 	for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
 		d := readDetail(r)
 		if n := len(parts) - 1; n >= 0 && d.kind == thinkingPart && last.kind == thinkingPart && d.index == last.index && last.seal.value == nil {
-			parts[n].text = append(parts[n].text[:len(parts[n].text):len(parts[n].text)], d.text...)
+			if !joined {
+				parts[n].text = append(make([]byte, 0, 2*len(parts[n].text)+len(d.text)), parts[n].text...)
+				joined = true
+			}
+			parts[n].text = append(parts[n].text, d.text...)
 			if d.seal.value != nil {
 				parts[n].seal = d.seal
 			}
@@ -138,7 +143,7 @@ func readDetails(r *lex.Reader) (parts []part) {
 		}
 		if d.text != nil || d.seal.value != nil {
 			parts = append(parts, d.part)
-			last = d
+			last, joined = d, false
 		}
 	}
 	return parts

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"hash/fnv"
 	"net/http"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -23,6 +25,13 @@ type stamp struct {
 	model        string // the name that the caller used
 	created      int64  // Unix seconds
 	includeUsage bool
+}
+
+// id makes the id of an answer whose upstream gives none.
+func (s *stamp) id(prefix string) raw {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s.model))
+	return strconv.AppendInt(strconv.AppendUint([]byte(prefix), h.Sum64(), 36), s.created, 36)
 }
 
 func init() {
