@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/signalbox-ai/signalbox/host/call"
 )
 
@@ -412,5 +414,20 @@ func TestErrorsAreLoggedOnceASecond(t *testing.T) {
 	}
 	if limit := int(time.Since(start)/time.Second) + 2; len(events) == 0 || len(events) > limit {
 		t.Errorf("%d lines for 100 errors within %v", len(events), time.Since(start))
+	}
+}
+
+// TestPatternsAreBounded lets callers decide which patterns are compiled.
+func TestPatternsAreBounded(t *testing.T) {
+	e := files{"u": `deny contains {"code": "x"} if regex.match(input.principal.team, "no")
+deny contains {"code": "y"} if glob.match(input.principal.team, ["/"], "no")`}.open(t)
+	u := e.snap.Load().units[1]
+	for i := range maxPatterns + 500 {
+		c := sampleCall()
+		c.Principal.Team = fmt.Sprintf("team-%d", i)
+		wantAllowed(t, e.Decide(c))
+	}
+	if n := u.values.Insert(ast.String("one more"), nil); n == 0 {
+		t.Error("nothing was dropped to make room")
 	}
 }

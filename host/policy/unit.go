@@ -32,11 +32,17 @@ type unitStats struct {
 	hits, misses, errors atomic.Uint64
 }
 
+// maxPatterns bounds the compiled patterns that a unit keeps: callers may have
+// a say in them, and OPA's own default is no bound.
+const maxPatterns = 1000
+
 // newUnit prepares the unit's one query, which asks for the rules that it has.
 // The query has no answer at all when one of them is undefined.
 func newUnit(rules *unitRules, b *compiled, r *reads) (*unit, error) {
-	u := &unit{unitRules: *rules, reads: r, bundle: b, decode: decoder{unit: rules.name},
-		values: cache.NewInterQueryValueCache(context.Background(), nil), stats: &unitStats{}}
+	patterns := maxPatterns
+	u := &unit{unitRules: *rules, reads: r, bundle: b, decode: decoder{unit: rules.name}, stats: &unitStats{},
+		values: cache.NewInterQueryValueCache(context.Background(), &cache.Config{
+			InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &patterns}})}
 	var body ast.Body
 	for _, entry := range u.entries() {
 		name := ast.VarTerm(string(entry[len(entry)-1].Value.(ast.String)))
