@@ -45,7 +45,7 @@ func shipped(t testing.TB) []byte {
 // load returns a handle of a router that has only this module.
 func load(t testing.TB, name string, code []byte) *Handle {
 	t.Helper()
-	r, err := New(Options{})
+	r, err := New(Options{CacheDir: cacheDir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,20 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// cacheDir holds what the tests of this package have compiled.
+var cacheDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "route")
+	if err != nil {
+		panic(err)
+	}
+	cacheDir = dir
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
 
 // TestModulesAgree asks the shipped module, the same in Go, and the built-in
 // order about many calls: all three must say the same.

@@ -13,12 +13,8 @@ const (
 	maxBuffer   = 4 << 20
 )
 
-// One instance runs one call at a time, so these are all the memory it needs.
-var (
-	buffer  []byte
-	request Request
-	plan    Plan
-)
+// buffer is where the host writes records; it stays where it is.
+var buffer []byte
 
 //go:wasmexport sb_abi
 func sbABI() uint32 { return abi.Version }
@@ -40,17 +36,10 @@ func sbBuf(least uint32) uint64 {
 
 //go:wasmexport sb_configure
 func sbConfigure(_, length uint32) int32 {
-	if configure == nil {
-		return 0
-	}
-	var c abi.Config
-	if int(length) > len(buffer) || int(length) < abi.ConfigSize {
+	if int(length) > len(buffer) {
 		return 1
 	}
-	c = *(*abi.Config)(unsafe.Pointer(&buffer[0]))
-	r := Request{record: buffer[:length]}
-	err := configure(Config{Name: r.Text(c.Name), JSON: []byte(r.Text(c.Data))})
-	if err != nil {
+	if err := Configure(buffer[:length]); err != nil {
 		println(err.Error()) // the host logs it; package fmt would add 0.8 MB
 		return 1
 	}
@@ -59,12 +48,10 @@ func sbConfigure(_, length uint32) int32 {
 
 //go:wasmexport sb_route
 func sbRoute(_, length uint32) uint64 {
-	if decide == nil || int(length) > len(buffer) || request.Load(buffer[:length]) != nil {
+	if int(length) > len(buffer) {
 		return 0
 	}
-	plan.Reset()
-	decide(&request, &plan)
-	return pack(plan.Bytes())
+	return pack(Run(buffer[:length]))
 }
 
 // pack returns the address and length of b, 0 for nil.

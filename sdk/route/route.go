@@ -145,20 +145,3 @@ func (p *Plan) Bytes() []byte {
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(p)), n)
 }
-
-// Config is what an instance is configured with before its first decision.
-type Config struct {
-	Name string // of the module in the gateway's configuration
-	JSON []byte // the module's own configuration, empty if it has none
-}
-
-var (
-	decide    func(*Request, *Plan)
-	configure func(Config) error
-)
-
-// Handle sets the decision; call it in init.
-func Handle(f func(*Request, *Plan)) { decide = f }
-
-// OnConfig sets what reads the configuration; an error refuses the module. Call it in init.
-func OnConfig(f func(Config) error) { configure = f }

@@ -141,6 +141,34 @@ func TestRank(t *testing.T) {
 	f([]uint64{Class(0, true), Class(9, false), Class(2, true)}, []uint32{1, 1, 1}, 1, 1, 0, 2)
 }
 
+// TestRun decides and configures as the gateway's calls do.
+func TestRun(t *testing.T) {
+	defer func() { decide, configure = nil, nil }()
+	record := goldenRecord(t)
+	if Run(record) != nil || Configure(nil) != nil {
+		t.Error("a module without functions does something")
+	}
+	var got Config
+	Handle(func(r *Request, p *Plan) { p.Try(r.Len() - 1) })
+	OnConfig(func(c Config) error { got = c; return nil })
+	if b := Run(record); len(b) != abi.PlanSize+abi.AttemptSize || b[abi.PlanSize] != 1 {
+		t.Errorf("got plan %x", b)
+	}
+	if b := Run(record[:100]); b != nil {
+		t.Errorf("got plan %x for half a record", b)
+	}
+	config, err := os.ReadFile("abi/testdata/config.sbc1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Configure(aligned(config)); err != nil || got.Name != "priority" || string(got.JSON) != `{"sticky":true}` {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if Configure(record) == nil || Configure(nil) == nil {
+		t.Error("took what is not a configuration")
+	}
+}
+
 // FuzzLoad: no record makes the SDK read outside of it.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(goldenRecord(f)))

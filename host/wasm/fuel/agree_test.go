@@ -203,7 +203,7 @@ func outcome(t *testing.T, rt wazero.Runtime, wasm []byte) (string, []byte) {
 // TestRewrittenAgrees runs random programs as they are and metered.
 func TestRewrittenAgrees(t *testing.T) {
 	rt := newRuntime(t)
-	for seed := range uint64(400) {
+	for seed := range uint64(200) {
 		m := newProgram(seed)
 		plain, memory := outcome(t, rt, m.Bytes())
 		got, gotMemory := outcome(t, rt, inject(t, m))
