@@ -44,7 +44,7 @@ type Keys interface {
 // Server is the admin API.
 type Server struct {
 	opt      Options
-	token    [sha256.Size]byte
+	token    atomic.Pointer[[sha256.Size]byte]
 	http     *http.Server
 	draining atomic.Bool
 }
@@ -57,12 +57,21 @@ func New(opt Options) (*Server, error) {
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
-	s := &Server{opt: opt, token: sha256.Sum256([]byte(opt.Token))}
+	s := &Server{opt: opt}
+	s.SetToken(opt.Token)
 	s.http = &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// SetToken replaces the admin token; an empty one changes nothing.
+func (s *Server) SetToken(token string) {
+	if token != "" {
+		sum := sha256.Sum256([]byte(token))
+		s.token.Store(&sum)
+	}
 }
 
 // Serve answers on ln until Stop.
@@ -123,7 +132,7 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		given := sha256.Sum256([]byte(token)) // of equal length, so that the comparison tells nothing
-		if !ok || subtle.ConstantTimeCompare(given[:], s.token[:]) != 1 {
+		if !ok || subtle.ConstantTimeCompare(given[:], s.token.Load()[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			s.fail(w, wire.Errorf(http.StatusUnauthorized, "unauthorized", "send the admin token as Authorization: Bearer <token>"))
 			return

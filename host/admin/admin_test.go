@@ -122,6 +122,22 @@ func TestAdminNeedsTheToken(t *testing.T) {
 	}
 }
 
+func TestSetToken(t *testing.T) {
+	r := newRig(t)
+	f := func(token string, want int) {
+		t.Helper()
+		if w := r.do("GET", "/admin/status", "Bearer "+token, ""); w.Code != want {
+			t.Errorf("with %q: status %d; want %d", token, w.Code, want)
+		}
+	}
+	r.SetToken("another")
+	f(token, 401)
+	f("another", 200)
+	r.SetToken("")
+	f("", 401)
+	f("another", 200)
+}
+
 func TestOpenPaths(t *testing.T) {
 	r := newRig(t)
 	f := func(path string, code int, body string) {

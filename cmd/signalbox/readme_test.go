@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestReadmeSessions plays the README's terminal sessions against what "make
+// build" has built. "…" in the shown output stands for anything.
+func TestReadmeSessions(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(sessions) == 0 {
+		t.Fatal("the README has no session")
+	}
+	for _, s := range sessions {
+		playSession(t, s[1])
+	}
+}
+
+// step is a command and what the README shows of its output.
+type step struct{ command, shown string }
+
+func steps(session string) (list []step) {
+	for _, line := range strings.Split(session, "\n") {
+		command, isCommand := strings.CutPrefix(line, "$ ")
+		switch n := len(list) - 1; {
+		case isCommand:
+			list = append(list, step{command: command})
+		case n >= 0 && strings.HasSuffix(list[n].command, "\\"):
+			list[n].command += "\n" + line
+		case n >= 0 && line != "":
+			list[n].shown += line + "\n"
+		}
+	}
+	return list
+}
+
+func playSession(t *testing.T, session string) {
+	t.Helper()
+	state, data, admin := t.TempDir(), freeAddr(t), freeAddr(t)
+	here := strings.NewReplacer("127.0.0.1:8080", data, "127.0.0.1:8081", admin, ".signalbox/", state+"/", "make run", "bin/signalbox serve")
+	env := append(os.Environ(), "SIGNALBOX_LISTEN_DATA="+data, "SIGNALBOX_LISTEN_ADMIN="+admin, "SIGNALBOX_STORE_URL=sqlite:"+state+"/signalbox.db")
+	for _, s := range steps(here.Replace(session)) {
+		if strings.Contains(s.command, "signalbox serve") {
+			out := startServing(t, s.command, env)
+			expectShown(t, s, func() string { return out.String() })
+			continue
+		}
+		c := exec.CommandContext(t.Context(), "sh", "-c", s.command)
+		c.Dir, c.Env = "../..", env
+		got, err := c.CombinedOutput()
+		if err != nil {
+			t.Errorf("$ %s\n%s%v", s.command, got, err)
+		}
+		expectShown(t, s, func() string { return string(got) })
+	}
+}
+
+// startServing starts a gateway that ends with the test.
+func startServing(t *testing.T, command string, env []string) *safeBuffer {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := exec.CommandContext(ctx, "sh", "-c", "exec "+command)
+	c.Dir, c.Env = "../..", env
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	r, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stderr = os.Stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{}
+	done := make(chan struct{})
+	go func() { defer close(done); p.read(r, make(chan bool, 1)) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		_ = c.Wait() // ended by the signal
+	})
+	return &p.out
+}
+
+// expectShown waits until out matches what the README shows.
+func expectShown(t *testing.T, s step, out func() string) {
+	t.Helper()
+	if s.shown == "" {
+		return
+	}
+	pattern := regexp.MustCompile(`(^|\n)…\n`).ReplaceAllString(regexp.QuoteMeta(strings.TrimSpace(s.shown)), "$1(?:.*\n)?") // lines, or none
+	want := regexp.MustCompile(`(?s)^\s*` + strings.ReplaceAll(pattern, "…", ".*") + `\s*$`)
+	clean := func() string { return strings.ReplaceAll(out(), "\r", "") }
+	for deadline := time.Now().Add(time.Minute); !want.MatchString(clean()); time.Sleep(10 * time.Millisecond) {
+		if !strings.Contains(s.command, "signalbox serve") || time.Now().After(deadline) {
+			t.Errorf("$ %s\n%s\nthe README shows\n%s", s.command, clean(), s.shown)
+			return
+		}
+	}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// TestReadmeShowsTheExamples compares the README's code with the files that it names.
+func TestReadmeShowsTheExamples(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?s)\\]\\((examples/[^)]*)\\):\n\n```[a-z]+\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(shown) != 3 {
+		t.Fatalf("the README shows %d examples; want 3", len(shown))
+	}
+	for _, s := range shown {
+		file, err := os.ReadFile(filepath.Join("../..", s[1]))
+		if err != nil {
+			t.Error(err)
+		} else if string(file) != s[2] {
+			t.Errorf("the README's %s is not the file", s[1])
+		}
+	}
+}
+
+func TestReadmeLinksLead(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(filepath.Join("../..", link[1])); err != nil {
+			t.Errorf("the README links to %s, which is not there", link[1])
+		}
+	}
+}
