@@ -164,7 +164,7 @@ func (r *reader) openAIPart(q *request) (p part) {
 	var typ, file string
 	m, ok := r.object()
 	for ok && r.key(m) {
-		switch name := string(r.Name()); name {
+		switch string(r.Name()) {
 		case "type":
 			typ = r.word()
 		case "text", "refusal":
@@ -187,6 +187,16 @@ func (r *reader) openAIPart(q *request) (p part) {
 		return part{}
 	}
 	r.path = r.path[:m]
+	if file != "" && typ == "file" {
+		q.drop("messages.content." + file)
+		return part{}
+	}
+	r.openAIKind(q, &p, typ)
+	return p
+}
+
+// openAIKind decides what kind of part p is.
+func (r *reader) openAIKind(q *request, p *part, typ string) {
 	switch typ {
 	case "text":
 		p.kind = textPart
@@ -200,16 +210,12 @@ func (r *reader) openAIPart(q *request) (p part) {
 			r.fault("missing_field", "must have an image_url with a url")
 		}
 	case "file":
-		if p.kind = filePart; file != "" {
-			q.drop("messages.content." + file)
-			return part{}
-		}
+		p.kind = filePart
 	case "":
 		r.fault("missing_field", "must have a type")
 	default: // input_audio and what is yet to come
 		q.drop("messages.content." + typ)
 	}
-	return p
 }
 
 func (r *reader) openAIImage(q *request, p *part) {
