@@ -52,6 +52,8 @@ func serve(ctx context.Context, src *sources, stdout, stderr io.Writer) error {
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
+	r := newReloader(s.File, log)
+	defer r.stop()
 	h, err := host.New(ctx, cfg, host.Options{Log: log, Load: func() (*config.Config, error) {
 		cfg, _, err := loadServing(s)
 		return cfg, err
@@ -59,12 +61,7 @@ func serve(ctx context.Context, src *sources, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r, err := newReloader(s.File, log)
-	if err != nil {
-		log.Warn("changes of the configuration are not noticed: send SIGHUP", "err", err)
-	}
 	r.start(ctx, h.Reload)
-	defer r.stop()
 	return h.Run(ctx, func(data, admin net.Addr) { greet(stdout, cfg, kept, data, admin) })
 }
 
@@ -87,20 +84,23 @@ type reloader struct {
 	done   sync.WaitGroup
 }
 
-// newReloader returns a reloader also with an error: then it knows SIGHUP only.
-func newReloader(file string, log *slog.Logger) (*reloader, error) {
-	r := &reloader{log: log, hup: make(chan os.Signal, 1)}
+// newReloader listens to signals and changes from now on: those that come
+// before start are acted on then.
+func newReloader(file string, log *slog.Logger) *reloader {
+	r := &reloader{log: log, hup: make(chan os.Signal, 1), cancel: func() {}}
+	signal.Notify(r.hup, syscall.SIGHUP)
 	if file == "" {
-		return r, nil
+		return r
 	}
 	var err error
-	r.watch, err = config.Watch(file)
-	return r, err
+	if r.watch, err = config.Watch(file); err != nil {
+		log.Warn("changes of the configuration are not noticed: send SIGHUP", "err", err)
+	}
+	return r
 }
 
 func (r *reloader) start(ctx context.Context, reload func(context.Context) error) {
 	ctx, r.cancel = context.WithCancel(ctx)
-	signal.Notify(r.hup, syscall.SIGHUP)
 	var changed <-chan struct{}
 	if r.watch != nil {
 		changed = r.watch.C

@@ -31,9 +31,12 @@ func Keep(path string, fresh func() string) (s Secret, isNew bool, err error) {
 		return "", false, fmt.Errorf("cannot keep secret: %w", err)
 	}
 	err = os.Link(tmp.Name(), path) // fails where the file exists, unlike a rename
-	if errors.Is(err, fs.ErrExist) {
+	switch {
+	case errors.Is(err, fs.ErrExist):
 		s, err = readKept(path)
 		return s, false, err
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, errors.ErrUnsupported): // a file system without links
+		err = os.Rename(tmp.Name(), path)
 	}
 	if err != nil {
 		return "", false, fmt.Errorf("cannot keep secret: %w", err)

@@ -186,7 +186,7 @@ func parseYAML(raw []byte) (map[string]any, error) {
 		return nil, err
 	}
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one YAML document: remove what follows ---")
+		return nil, errors.New("more than one YAML document: keep the first, and remove the separator with what follows")
 	}
 	switch doc := doc.(type) {
 	case nil:
