@@ -1,0 +1,173 @@
+package host
+
+import (
+	"github.com/signalbox-ai/signalbox/host/budget"
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/meter"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// flight is a call with what the host keeps beside it.
+type flight struct {
+	call.Call
+	gen      *generation
+	chain    *budget.Chain
+	ticket   budget.Ticket
+	reserved int64 // nano-dollars
+	spent    int64 // nano-dollars, by attempts that failed and may be charged
+	finished bool
+}
+
+// New implements server.Handler.
+func (h *Host) New() *call.Call { return &h.flights.Get().(*flight).Call }
+
+// Done implements server.Handler.
+func (h *Host) Done(c *call.Call) {
+	f := c.Owner.(*flight)
+	c.Reset()
+	f.gen, f.chain, f.reserved, f.spent, f.finished = nil, nil, 0, 0, false
+	h.flights.Put(f)
+}
+
+// Handle implements server.Handler: the path of a request.
+func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
+	f := c.Owner.(*flight)
+	f.gen = h.gen.Load()
+	c.ID = h.ids.Next(c.Received)
+
+	err := h.authenticate(f, key)
+	if err == nil {
+		err = h.resolve(f)
+	}
+	if err == nil {
+		err = h.decide(f)
+	}
+	if err == nil {
+		err = h.candidates(f)
+	}
+	if err != nil {
+		c.Err = err
+		h.Finish(c)
+		return call.Answer{}, err
+	}
+	f.gen.plan(f)
+
+	ans, err := h.dispatch.Do(c)
+	if err == nil && ans.Stream != nil {
+		return ans, nil // the stream finishes the call before its end
+	}
+	c.Err = err
+	h.Finish(c)
+	if err == nil && c.Err != nil { // answered, but the record could not be written
+		return call.Answer{}, c.Err
+	}
+	return ans, err
+}
+
+func (h *Host) authenticate(f *flight, key []byte) (err *wire.Error) {
+	if len(key) == 0 {
+		return wire.Errorf(401, "missing_api_key",
+			"no API key was sent: send one as 'Authorization: Bearer …', 'x-api-key' or 'x-goog-api-key'")
+	}
+	f.Principal, err = h.keys.Authenticate(key)
+	return err
+}
+
+// resolve finds the model that the caller asks for.
+func (h *Host) resolve(f *flight) *wire.Error {
+	if !h.ledger.Healthy() {
+		e := wire.Errorf(503, "ledger_unavailable", "requests cannot be recorded now: try again later")
+		e.RetryAfter = ledgerRetry
+		return e
+	}
+	if len(f.Facts.Model) == 0 {
+		e := wire.Errorf(400, "missing_model", "model is missing: name one, such as %q", f.gen.anyModel())
+		e.Param = "model"
+		return e
+	}
+	m, err := f.gen.model(f.Facts.Model)
+	f.Model = m
+	return err
+}
+
+func (h *Host) decide(f *flight) *wire.Error {
+	d := f.gen.policy.Decide(&f.Call)
+	f.Decision = d
+	if !d.Allow {
+		return f.gen.refusal(d)
+	}
+	chain, err := h.chain(f.Principal, d)
+	if err != nil {
+		h.log.Error("cannot apply limits", "key", f.Principal.KeyID, "err", err)
+		return wire.Errorf(403, "policy_error", "the limits that hold for this request cannot be applied: tell the operator request %s", f.ID)
+	}
+	f.chain = chain
+	return nil
+}
+
+func (g *generation) refusal(d *call.Decision) *wire.Error {
+	e := wire.Errorf(403, "policy_denied", "the request is not allowed by policy")
+	if len(d.Reasons) > 0 {
+		e = wire.Errorf(403, d.Reasons[0].Code, "%s", g.policy.Message(d.Reasons[0]))
+	}
+	e.Class = wire.ClassPolicy
+	return e
+}
+
+// candidates keeps the targets that policy allows, that serve the operation
+// and whose worst case has a price where money is limited.
+func (h *Host) candidates(f *flight) *wire.Error {
+	var why *wire.Error
+	for _, t := range f.Model.Targets {
+		if f.Decision.Restricted && !contains(f.Decision.Targets, t.Name) {
+			why = wire.Errorf(403, "no_target", "policy allows none of the targets of model %q", f.Model.Name)
+			why.Class = wire.ClassPolicy
+			continue
+		}
+		if t.Provider.Up() && t.Provider.Endpoint(f.Op, f.Dialect) == nil {
+			why = wire.Errorf(404, "operation_not_supported", "provider %q does not serve %s in dialect %s: ask for another model",
+				t.Provider.Name, f.Op, f.Dialect)
+			continue
+		}
+		bound, err := h.bound(f, t)
+		if err != nil {
+			why = err
+			continue
+		}
+		if len(f.Candidates) < call.MaxCandidates {
+			f.Candidates = append(f.Candidates, call.Candidate{Target: t, Bound: bound})
+		}
+	}
+	if len(f.Candidates) == 0 {
+		return why
+	}
+	return nil
+}
+
+// bound is the most that one attempt at t can cost. Where no money is limited
+// an unknown price is no hindrance.
+func (h *Host) bound(f *flight, t *call.Target) (int64, *wire.Error) {
+	limited := f.chain != nil
+	if t.Price == nil {
+		if limited && !f.gen.allowUnpriced {
+			e := wire.Errorf(402, "model_unpriced", "%s has no price, and a budget applies to your key: the operator can set one under prices", t.Name)
+			e.Class = wire.ClassPolicy
+			return 0, e
+		}
+		return 0, nil
+	}
+	bound, err := meter.Bound(t.Price, &f.Facts, f.Decision.MaxTokens, f.gen.unbounded)
+	if err != nil && limited {
+		return 0, err
+	}
+	return bound, nil
+}
+
+func contains(sorted []string, s string) bool {
+	for _, v := range sorted {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
