@@ -9,7 +9,8 @@ import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 
 const { BASE_URL = 'http://127.0.0.1:8080', KEY, MODEL = 'demo/echo' } = process.env
-const { LIMITED_MODEL = 'demo/echo?fault=status_429', EMBEDDING_MODEL = 'demo/embed' } = process.env
+const { LIMITED_MODEL = 'demo/echo?fault=status_429', REFUSED_MODEL = 'demo/echo?fault=status_400' } = process.env
+const { EMBEDDING_MODEL = 'demo/embed' } = process.env
 
 globalThis.AI_SDK_LOG_WARNINGS = false // settings that a model does not know: none of them matters here
 
@@ -63,7 +64,7 @@ for (const [name, provider] of Object.entries(providers)) {
   await assert.rejects(generateText({ ...refused, model: provider('sb-unknown')(MODEL) }), status(401))
   await assert.rejects(generateText({ ...refused, model: provider(KEY)('nobody/has-this') }), status(404))
   await assert.rejects(generateText({ ...refused, model: provider(KEY)(LIMITED_MODEL) }), status(429))
-  await assert.rejects(generateText({ ...refused, temperature: 99 }), status(400))
+  await assert.rejects(generateText({ ...refused, model: provider(KEY)(REFUSED_MODEL) }), status(400))
   console.log(`ok ${name} errors`)
 }
 
