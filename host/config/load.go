@@ -194,7 +194,7 @@ func parseYAML(raw []byte) (map[string]any, error) {
 	case map[string]any:
 		return doc, nil
 	}
-	return nil, errors.New("not a mapping of names to values: start with a line such as listen:")
+	return nil, errors.New("not a mapping of names to values: start with a line such as listen: {}")
 }
 
 func environMap(list []string) map[string]string {
