@@ -160,20 +160,17 @@ func (h *Handle) load(rt *wasm.Runtime, code, config []byte) error {
 	return nil
 }
 
-// close ends the handle and returns the versions that may still drain.
-func (h *Handle) close() []*wasm.Version {
+// close ends the handle; its versions drain.
+func (h *Handle) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	var out []*wasm.Version
 	for _, v := range []*wasm.Version{h.slot.Swap(nil), h.previous} {
 		if v != nil {
 			v.Close()
-			out = append(out, v)
 		}
 	}
 	h.previous = nil
-	return out
 }
 
 // Stats of one module since the handle was made, over all its versions.

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/wasm/wasmtest"
 	sdk "github.com/signalbox-ai/signalbox/sdk/route"
 	"github.com/signalbox-ai/signalbox/sdk/route/abi"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -157,6 +159,28 @@ func TestNumbersMatch(t *testing.T) {
 	}
 	if wire.OpChat != abi.KindChat || wire.OpEmbeddings != abi.KindEmbeddings || abi.MaxTargets != call.MaxCandidates {
 		t.Error("operations or limits differ between host and ABI")
+	}
+}
+
+// TestExample runs the README's module.
+func TestExample(t *testing.T) {
+	h := load(t, "cheapest", wasmtest.BuildGo(t, "../../examples/routes/cheapest"))
+	c := someCall(rand.New(rand.NewPCG(7, 8)), 12)
+	c.Facts.Size, c.Facts.MaxTokens = 4000, 100
+	h.Plan(c)
+	cost := func(i uint8) int64 {
+		target := c.Candidates[i].Target
+		if target.State.CooldownUntil.Load() > noon.UnixMilli() {
+			return 1 << 62
+		}
+		return 1000*(target.Price.Input/1000) + 100*(target.Price.Output/1000)
+	}
+	got := order(c)
+	if !slices.IsSortedFunc(got, func(a, b uint8) int { return cmp.Compare(cost(a), cost(b)) }) || len(got) != 12 {
+		t.Errorf("got %v, not the cheapest first", got)
+	}
+	if c.Plan.Route != h.Stats().Version || string(c.Plan.Reason()) != "cheapest first" {
+		t.Errorf("planned by %s because %q", c.Plan.Route, c.Plan.Reason())
 	}
 }
 

@@ -96,14 +96,14 @@ func (r *Router) Drop(name string) {
 
 // Close drops all modules, waits for running calls and frees the runtime.
 func (r *Router) Close() error {
+	r.loading.Lock()
+	defer r.loading.Unlock()
 	r.mu.Lock()
 	handles := slices.Collect(maps.Values(r.handles))
 	clear(r.handles)
 	r.mu.Unlock()
 	for _, h := range handles {
-		for _, v := range h.close() {
-			<-v.Drained()
-		}
+		h.close()
 	}
 	return r.runtime.Close()
 }

@@ -6,8 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"log/slog"
+	"os"
 	"runtime"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -18,31 +19,26 @@ import (
 // Options of a Runtime.
 type Options struct {
 	CacheDir string // for compiled modules, "" for none; nobody else may write there: code is run from it
-	Log      *slog.Logger
 }
 
 // Runtime compiles modules.
 type Runtime struct {
-	log   *slog.Logger
 	cache wazero.CompilationCache // nil: none
 	small wazero.Runtime          // for most guests
 	large wazero.Runtime          // for Go guests
+
+	versions sync.WaitGroup // that have not drained
 }
 
 // New returns a runtime.
 func New(o Options) (*Runtime, error) {
-	r := &Runtime{log: o.Log}
-	if r.log == nil {
-		r.log = slog.New(slog.DiscardHandler)
-	}
+	r := &Runtime{}
+	var err error
 	if o.CacheDir != "" {
-		cache, err := wazero.NewCompilationCacheWithDir(o.CacheDir)
-		if err != nil {
+		if r.cache, err = openCache(o.CacheDir); err != nil {
 			return nil, fmt.Errorf("cannot open the cache of compiled modules %q: %w", o.CacheDir, err)
 		}
-		r.cache = cache
 	}
-	var err error
 	if r.small, err = r.engine(memoryPages); err == nil {
 		r.large, err = r.engine(goPages)
 	}
@@ -51,6 +47,22 @@ func New(o Options) (*Runtime, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// openCache refuses a folder that others may write to: what lies there is
+// machine code that this process will run.
+func openCache(dir string) (wazero.CompilationCache, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return nil, fmt.Errorf("others may write to it (mode %o): chmod go-w it, or set another", mode)
+	}
+	return wazero.NewCompilationCacheWithDir(dir)
 }
 
 // engine makes a runtime whose guests have up to so many pages of memory.
@@ -71,8 +83,10 @@ func (r *Runtime) engine(pages uint32) (wazero.Runtime, error) {
 	return rt, nil
 }
 
-// Close ends the runtime; all versions must have drained.
+// Close ends the runtime. It waits for all versions, which must have been
+// closed, to drain: the memory of a running guest cannot be taken away.
 func (r *Runtime) Close() error {
+	r.versions.Wait()
 	var first error
 	for _, rt := range []wazero.Runtime{r.small, r.large} {
 		if rt == nil {
@@ -134,7 +148,7 @@ func (r *Runtime) load(m Module) (*Version, error) {
 	if v.compiled, err = v.engine.CompileModule(context.Background(), code); err != nil {
 		return nil, fmt.Errorf("cannot compile it: %w", err)
 	}
-	v.init()
+	v.init(&r.versions)
 	if err = checkExports(v.compiled, m); err == nil {
 		err = v.warm()
 	}

@@ -27,12 +27,15 @@ type Version struct {
 	retired bool // takes no calls
 	closed  bool // and never will again
 	drained chan struct{}
+	count   *sync.WaitGroup // of versions that have not drained
 }
 
 // errRetired asks the caller to look for the version that is used now.
 var errRetired = errors.New("version is retired")
 
-func (v *Version) init() {
+func (v *Version) init(count *sync.WaitGroup) {
+	count.Add(1)
+	v.count = count
 	v.free.L = &v.mu
 	v.drained = make(chan struct{})
 }
@@ -117,6 +120,7 @@ func (v *Version) drain() {
 	default:
 		_ = v.compiled.Close(context.Background())
 		close(v.drained)
+		v.count.Done()
 	}
 }
 

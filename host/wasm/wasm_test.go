@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -176,6 +178,40 @@ func TestSwapBack(t *testing.T) {
 	}
 }
 
+// TestCloseWaits closes a runtime while a call runs: its memory must stay.
+func TestCloseWaits(t *testing.T) {
+	rt, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, v := load(t, rt, guest(echo, nil))
+	in, err := s.Acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Swap(nil)
+	v.Close()
+	closed := make(chan error)
+	go func() { closed <- rt.Close() }()
+	for range 1000 {
+		if _, err := in.Buffer(100); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Call(100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-closed:
+		t.Fatal("closed while a call runs")
+	default:
+	}
+	in.Release(nil)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSharedByMany calls one version from many goroutines.
 func TestSharedByMany(t *testing.T) {
 	s, v := load(t, newRuntime(t), guest(echo, nil))
@@ -316,6 +352,32 @@ func TestMemoryLimit(t *testing.T) {
 	large := append(big, make([]byte, MaxModule)...)
 	if _, err := newRuntime(t).Load(module(large, nil)); !errors.Is(err, ErrRefused) {
 		t.Errorf("%d bytes: got %v; want ErrRefused", len(large), err)
+	}
+}
+
+// TestCache compiles once, and not where others may put code.
+func TestCache(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	for range 2 {
+		rt, err := New(Options{CacheDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, v := load(t, rt, guest(echo, nil))
+		if got, err := ask(s, "x"); got != "x" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		v.Close()
+		<-v.Drained()
+		if err := rt.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Options{CacheDir: dir}); err == nil || !strings.Contains(err.Error(), "chmod") {
+		t.Errorf("a folder that all may write to: got %v", err)
 	}
 }
 

@@ -128,6 +128,28 @@ func TestEveryExitRefunds(t *testing.T) {
 	}
 }
 
+// TestRecursionIsShallow counts how deep a guest gets on one budget: frames
+// hold a deposit, the more the larger they are.
+func TestRecursionIsShallow(t *testing.T) {
+	f := func(locals, deepest int) {
+		t.Helper()
+		m := &wasmtest.Module{}
+		m.Global(0x7f, 1, 0x41, 0, 0x0b)
+		m.Export("depth", 3, 0)
+		m.Func("f", "", "", strings.Repeat("I", locals), 0x23, 0, 0x41, 1, 0x6a, 0x24, 0, 0x10, 0)
+		mod := metered(t, newRuntime(t), m.Bytes())
+		if _, err := spend(mod); err == nil {
+			t.Fatal("endless recursion ended")
+		}
+		if n := int(mod.ExportedGlobal("depth").Get()); n > deepest || n < deepest/2 {
+			t.Errorf("got %d frames deep with %d locals; want up to %d", n, locals, deepest)
+		}
+	}
+	f(0, budget/64)
+	f(100, budget/464)
+	f(5000, budget/20_064)
+}
+
 // TestImportsPay calls the host in each way that a guest can.
 func TestImportsPay(t *testing.T) {
 	ways := map[string]func(m *wasmtest.Module, host int){

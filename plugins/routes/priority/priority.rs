@@ -10,7 +10,7 @@ signalbox::route!(priority);
 static mut RANK: Rank = Rank::new();
 
 fn priority(req: &Request, plan: &mut Plan) {
-    let rank = unsafe { &mut RANK }; // one call at a time
+    let rank = unsafe { &mut *core::ptr::addr_of_mut!(RANK) }; // one call at a time
     rank.reset();
     for i in 0..req.len() {
         let t = req.target(i);

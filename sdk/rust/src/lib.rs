@@ -202,12 +202,13 @@ macro_rules! route {
             if least as usize > $crate::Buffer::SIZE {
                 return 0;
             }
-            unsafe { $crate::pack(&BUFFER.0) }
+            $crate::pack(unsafe { &(*core::ptr::addr_of!(BUFFER)).0 })
         }
 
         #[no_mangle]
         pub extern "C" fn sb_configure(_: u32, len: u32) -> i32 {
-            match $crate::config(unsafe { &BUFFER.0[..len as usize] }) {
+            let record = unsafe { &(*core::ptr::addr_of!(BUFFER)).0 };
+            match $crate::config(&record[..len as usize]) {
                 Some((_, json)) if $configure(json) => 0,
                 _ => 1,
             }
@@ -215,8 +216,9 @@ macro_rules! route {
 
         #[no_mangle]
         pub extern "C" fn sb_route(_: u32, len: u32) -> u64 {
-            let (record, plan) = unsafe { (&BUFFER.0[..len as usize], &mut PLAN) };
-            match $crate::Request::load(record) {
+            let record = unsafe { &(*core::ptr::addr_of!(BUFFER)).0 };
+            let plan = unsafe { &mut *core::ptr::addr_of_mut!(PLAN) };
+            match $crate::Request::load(&record[..len as usize]) {
                 Some(request) => {
                     plan.reset();
                     $decide(&request, plan);
