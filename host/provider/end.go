@@ -41,7 +41,7 @@ func (u *unit) end() {
 			direct = append(direct, l)
 		}
 	}
-	dropped := u.publish(direct)
+	dropped := u.publish(direct, false)
 	u.await(u.in.counter.Retire())
 
 	ctx, cancel := context.WithTimeout(context.Background(), t.stop)

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -13,38 +12,69 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// image is an adapter's program in memory that can no longer be changed, so
+// image is an adapter's program in a form that can no longer be changed, so
 // that what was hashed is what is executed, at every restart.
 type image struct {
-	file   *os.File
+	file   *os.File // a sealed memory file; nil for a script
+	folder string   // the private copy of a script's folder
+	exec   string   // what execve is given
 	sha256 string
 	refs   int
 }
 
+func (im *image) close() {
+	if im.file != nil {
+		im.file.Close()
+		return
+	}
+	os.RemoveAll(im.folder)
+}
+
 // images shares equal images between processes.
 type images struct {
-	mu    sync.Mutex
-	bySHA map[string]*image
+	folder func() (string, error) // makes a private folder
+	mu     sync.Mutex
+	bySHA  map[string]*image
 }
 
 // load returns the image of the program at path; the caller releases it. A
 // program that runs already is found by the hash of its file and not copied
 // again.
 func (s *images) load(path, pin string) (*image, error) {
+	im, err := s.find(path)
+	if err != nil {
+		return nil, err
+	}
+	if pin != "" && pin != im.sha256 {
+		s.release(im)
+		return nil, fmt.Errorf("adapter %q has sha256 %s; the configuration pins %s: restore the file or change adapter.sha256", path, im.sha256, pin)
+	}
+	return im, nil
+}
+
+func (s *images) find(path string) (*image, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open adapter: %w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("cannot execute adapter %q: it is not a regular file", path)
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		return nil, fmt.Errorf("cannot execute adapter %q: it is not an executable file", path)
+	}
+	var head [2]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return nil, fmt.Errorf("cannot read adapter %q: %w", path, err)
+	}
+	if string(head[:]) == "#!" {
+		return s.script(path)
 	}
 	sum, err := hash(f)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read adapter %q: %w", path, err)
 	}
 	if im := s.acquire(sum); im != nil {
-		return s.pinned(im, pin, path)
+		return im, nil
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("cannot read adapter %q: %w", path, err)
@@ -53,7 +83,19 @@ func (s *images) load(path, pin string) (*image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot copy adapter %q: %w", path, err)
 	}
-	return s.pinned(s.add(im), pin, path)
+	return s.add(im), nil
+}
+
+func (s *images) script(path string) (*image, error) {
+	into, err := s.folder()
+	if err != nil {
+		return nil, err
+	}
+	im, err := script(path, into)
+	if err != nil {
+		return nil, fmt.Errorf("cannot copy adapter %q: %w", path, err)
+	}
+	return s.add(im), nil
 }
 
 func (s *images) acquire(sum string) *image {
@@ -71,7 +113,7 @@ func (s *images) add(im *image) *image {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.bySHA[im.sha256]; old != nil {
-		im.file.Close()
+		im.close()
 		im = old
 	}
 	if s.bySHA == nil {
@@ -82,19 +124,11 @@ func (s *images) add(im *image) *image {
 	return im
 }
 
-func (s *images) pinned(im *image, pin, path string) (*image, error) {
-	if pin != "" && pin != im.sha256 {
-		s.release(im)
-		return nil, fmt.Errorf("adapter %q has sha256 %s; the configuration pins %s: restore the file or change adapter.sha256", path, im.sha256, pin)
-	}
-	return im, nil
-}
-
 func (s *images) release(im *image) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if im.refs--; im.refs == 0 {
-		im.file.Close()
+		im.close()
 		delete(s.bySHA, im.sha256)
 	}
 }
@@ -116,16 +150,12 @@ func seal(from io.Reader, name string) (*image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
-	im := &image{file: os.NewFile(uintptr(fd), name)}
+	// The child inherits the descriptor table and closes it only as it starts
+	// the program. It gets no files beyond the standard three, so that the
+	// number still means this file there.
+	im := &image{file: os.NewFile(uintptr(fd), name), exec: fmt.Sprintf("/proc/self/fd/%d", fd)}
 	if _, err = io.Copy(im.file, from); err == nil {
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
-	}
-	var head [2]byte
-	if err == nil {
-		_, err = im.file.ReadAt(head[:], 0)
-	}
-	if err == nil && bytes.Equal(head[:], []byte("#!")) {
-		err = fmt.Errorf("scripts are not supported; build a program")
 	}
 	if err == nil {
 		im.sha256, err = hash(io.NewSectionReader(im.file, 0, 1<<62))
@@ -136,8 +166,3 @@ func seal(from io.Reader, name string) (*image, error) {
 	}
 	return im, nil
 }
-
-// path names the image for execve in a child, which inherits the descriptor
-// table and closes it only as it starts the program. Children get no files
-// beyond the standard three, so the number is not taken there.
-func (im *image) path() string { return fmt.Sprintf("/proc/self/fd/%d", im.file.Fd()) }

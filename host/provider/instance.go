@@ -62,13 +62,12 @@ func (s *Supervisor) start(ctx context.Context, spec *Spec, im *image) (in *inst
 			}
 		}
 	}()
-	stop := context.AfterFunc(ctx, func() {
-		if in.proc != nil {
-			_ = in.proc.Kill(context.Background())
-		}
-	})
+	if in.proc, err = newProcess(s.spawn, im, spec.Name, in.dir); err != nil {
+		return in, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = in.proc.Kill(context.Background()) })
 	defer stop()
-	if err = in.launch(s, spec, im); err != nil {
+	if err = in.launch(s); err != nil {
 		return in, nil, err
 	}
 	if err = in.configure(ctx, spec); err != nil {
@@ -79,11 +78,7 @@ func (s *Supervisor) start(ctx context.Context, spec *Spec, im *image) (in *inst
 }
 
 // launch executes the image and shakes hands.
-func (in *instance) launch(s *Supervisor, spec *Spec, im *image) (err error) {
-	in.proc, err = newProcess(s.spawn, im, spec.Name, in.dir, nil)
-	if err != nil {
-		return err
-	}
+func (in *instance) launch(s *Supervisor) (err error) {
 	in.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion: proto.Version, MagicCookieKey: proto.CookieKey, MagicCookieValue: proto.CookieValue,
@@ -142,8 +137,8 @@ func (in *instance) configure(ctx context.Context, spec *Spec) (err error) {
 	if in.rules.hosts, err = egress.Parse(hosts); err != nil {
 		return err
 	}
-	in.hosts, in.rules.process = hosts, in.counter
-	resp, err := in.rpc.Configure(ctx, &pb.ConfigureRequest{Config: spec.json(), Hosts: hosts})
+	in.hosts, in.rules.process, in.rules.keyless = hosts, in.counter, len(spec.Credentials) == 0
+	resp, err := in.rpc.Configure(ctx, &pb.ConfigureRequest{Config: spec.raw, Hosts: hosts})
 	if err != nil {
 		return fmt.Errorf("cannot configure it: %w", reason(err))
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type leaseRules struct {
 	hosts     *egress.Hosts
 	socketDir string
 	process   *call.Process
+	keyless   bool // the provider has no credentials: headers for them are left out
 }
 
 // leased is a lease that was accepted.
@@ -48,7 +50,8 @@ func (r *leaseRules) endpoint(l *pb.Lease) (*call.Endpoint, error) {
 	if op == wire.OpNone || dialect == wire.NoDialect {
 		return nil, nil
 	}
-	e := &call.Endpoint{Op: op, Dialect: dialect, Models: l.GetModels(), PassHeaders: l.GetPassHeaders(), StreamUsage: l.GetStreamUsage()}
+	e := &call.Endpoint{Op: op, Dialect: dialect, Models: l.GetModels(), PassHeaders: l.GetPassHeaders(),
+		StreamUsage: l.GetStreamUsage(), MaxTokens: l.GetMaxTokensMember()}
 	err := r.check(e, l)
 	if err != nil {
 		return nil, fmt.Errorf("cannot accept lease %q: %w", l.GetOperation()+"/"+l.GetDialect(), err)
@@ -66,7 +69,7 @@ func (r *leaseRules) check(e *call.Endpoint, l *pb.Lease) (err error) {
 		err = r.direct(e, l.GetUrl())
 	}
 	if err == nil {
-		err = headers(e, l)
+		err = r.headers(e, l)
 	}
 	if err == nil {
 		err = tables(e, l)
@@ -124,10 +127,11 @@ var callers = map[string]bool{
 	"x-forwarded-for": true, "forwarded": true,
 }
 
-func headers(e *call.Endpoint, l *pb.Lease) error {
+func (r *leaseRules) headers(e *call.Endpoint, l *pb.Lease) error {
 	if len(l.GetHeaders()) > maxHeaders || len(l.GetPassHeaders()) > maxHeaders {
 		return fmt.Errorf("more than %d headers", maxHeaders)
 	}
+	secret := map[string]bool{}
 	for _, h := range l.GetHeaders() {
 		name := strings.ToLower(h.GetName())
 		switch {
@@ -136,18 +140,27 @@ func headers(e *call.Endpoint, l *pb.Lease) error {
 		case !fieldValue(h.GetPrefix()), !fieldValue(h.GetSuffix()):
 			return fmt.Errorf("header %q holds a line break or is too long", h.GetName())
 		}
+		if secret[name] = h.GetCredential(); h.GetCredential() && r.keyless {
+			continue
+		}
 		e.Headers = append(e.Headers, call.HeaderTemplate{Name: h.GetName(), Prefix: h.GetPrefix(), Suffix: h.GetSuffix(), Credential: h.GetCredential()})
 	}
 	for _, name := range l.GetPassHeaders() {
 		lower := strings.ToLower(name)
-		if !token(name) || framing[lower] || callers[lower] || strings.HasPrefix(lower, "x-signalbox-") {
+		if !token(name) || framing[lower] || callers[lower] || secret[lower] || strings.HasPrefix(lower, "x-signalbox-") {
 			return fmt.Errorf("header %q of the caller may not be passed on", clip(name))
 		}
 	}
 	return nil
 }
 
+// member is a JSON member's name that needs no quoting.
+var member = regexp.MustCompile(`^[A-Za-z_]{1,64}$`)
+
 func tables(e *call.Endpoint, l *pb.Lease) error {
+	if m := l.GetMaxTokensMember(); m != "" && !member.MatchString(m) {
+		return fmt.Errorf("max_tokens_member %q is not a plain name", clip(m))
+	}
 	if len(l.GetModels()) > maxEntries || len(l.GetErrors()) > maxEntries {
 		return fmt.Errorf("more than %d models or error rules", maxEntries)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,12 +40,12 @@ func TestMain(m *testing.M) {
 type fake struct{}
 
 type fakeConfig struct {
-	BaseURL string       `json:"base_url"`
-	Leases  []fakeLease  `json:"leases"`
-	Log     string       `json:"log"`
-	Crash   string       `json:"crash"` // "start": never comes up
-	Version int          `json:"version"`
-	Bad     *fakeLeaseAt `json:"bad"`
+	BaseURL string      `json:"base_url"`
+	Leases  []fakeLease `json:"leases"`
+	Crash   string      `json:"crash"` // "start": never comes up
+	Version int         `json:"version"`
+	Child   bool        `json:"child"` // starts a process of its own
+	child   int
 }
 
 type fakeLease struct {
@@ -52,10 +53,6 @@ type fakeLease struct {
 	Headers map[string]string `json:"headers"`
 	Pass    []string          `json:"pass"`
 	TTLMS   int               `json:"ttl_ms"`
-}
-
-type fakeLeaseAt struct {
-	URL string `json:"url"`
 }
 
 func (*fake) Manifest() sdk.Manifest {
@@ -69,13 +66,15 @@ func (*fake) Configure(cfg sdk.Config) (*sdk.Setup, error) {
 		return nil, err
 	}
 	if c.Crash == "start" {
-		fmt.Fprintln(os.Stderr, "I refuse to start")
 		slog.Error("refusing")
 		os.Exit(4)
 	}
-	if c.Log != "" {
-		slog.Info(c.Log, "where", c.Log)
-		fmt.Fprintln(os.Stderr, "plain:", c.Log)
+	if c.Child {
+		child := exec.Command("sleep", "1000")
+		if err := child.Start(); err != nil {
+			return nil, err
+		}
+		c.child = child.Process.Pid
 	}
 	setup := &sdk.Setup{Routes: []sdk.Route{{Op: wire.OpChat, Dialect: wire.OpenAIChat, Handle: answer(&c)}}}
 	for _, l := range c.Leases {
@@ -97,6 +96,7 @@ type about struct {
 	Dir        string
 	Credential string
 	Version    int
+	Child      int
 }
 
 // answer obeys the request's body: "about", "log", "stream", "hang" or "die".
@@ -128,7 +128,7 @@ func answer(c *fakeConfig) sdk.HandlerFunc {
 		}
 		dir, _ := os.Getwd()
 		pgid, _ := syscall.Getpgid(0)
-		out, err := json.Marshal(about{os.Getpid(), os.Getppid(), pgid, os.Environ(), dir, string(r.Credential()), c.Version})
+		out, err := json.Marshal(about{os.Getpid(), os.Getppid(), pgid, os.Environ(), dir, string(r.Credential()), c.Version, c.child})
 		if err != nil {
 			return err
 		}

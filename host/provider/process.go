@@ -56,12 +56,15 @@ type process struct {
 	stderr   *os.File
 	child    []*os.File // the child's ends
 	pidfd    int
+	mu       sync.Mutex // held while it starts
+	killed   bool
 	once     sync.Once
 	done     chan struct{} // closed when it is dead and reaped
 }
 
-// newProcess prepares the execution of an image in dir with exactly env.
-func newProcess(spawn *spawner, im *image, name, dir string, env []string) (*process, error) {
+// newProcess prepares the execution of an image in dir; its environment is
+// still to be set.
+func newProcess(spawn *spawner, im *image, name, dir string) (*process, error) {
 	p := &process{spawn: spawn, name: name, pidfd: -1, done: make(chan struct{})}
 	var in, out, errs *os.File
 	var err error
@@ -71,13 +74,32 @@ func newProcess(spawn *spawner, im *image, name, dir string, env []string) (*pro
 			return nil, fmt.Errorf("cannot make pipes: %w", err)
 		}
 	}
+	if in, err = above(in, im); err != nil {
+		p.closeFiles(in, out, errs)
+		return nil, err
+	}
 	p.child = []*os.File{in, out, errs}
 	p.cmd = &exec.Cmd{
-		Path: im.path(), Args: []string{"signalbox-provider-" + name}, Env: env, Dir: dir,
+		Path: im.exec, Args: []string{"signalbox-provider-" + name}, Env: []string{}, Dir: dir,
 		Stdin: in, Stdout: out, Stderr: errs,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &p.pidfd},
 	}
 	return p, nil
+}
+
+// above gives f a descriptor above the image's. Between fork and exec Go takes
+// the numbers above those of the child's files for itself, and the image,
+// which is executed by number, must not be among them.
+func above(f *os.File, im *image) (*os.File, error) {
+	if im.file == nil {
+		return f, nil
+	}
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, int(im.file.Fd())+1)
+	if err != nil {
+		return f, fmt.Errorf("cannot duplicate a descriptor: %w", err)
+	}
+	f.Close()
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 func (p *process) closeFiles(more ...*os.File) {
@@ -90,7 +112,12 @@ func (p *process) closeFiles(more ...*os.File) {
 
 // Start implements runner.Runner.
 func (p *process) Start(context.Context) error {
-	err := p.spawn.start(p.cmd)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := context.Canceled
+	if !p.killed {
+		err = p.spawn.start(p.cmd)
+	}
 	for _, f := range p.child {
 		f.Close()
 	}
@@ -144,7 +171,11 @@ func (p *process) release() { p.once.Do(func() { p.lifeline.Close() }) }
 
 // Kill implements runner.Runner. It returns when the process is gone.
 func (p *process) Kill(context.Context) error {
-	if p.cmd.Process == nil {
+	p.mu.Lock()
+	p.killed = true
+	started := p.cmd.Process != nil
+	p.mu.Unlock()
+	if !started {
 		return nil
 	}
 	select {

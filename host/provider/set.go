@@ -108,8 +108,7 @@ func (s *Supervisor) prepare(ctx context.Context, e, before *entry) error {
 		return err
 	}
 	e.models = modelsOf(u.in.models)
-	s.adopt(u)
-	go u.supervise()
+	s.keep(u)
 	e.unit, e.fresh = u, true
 	var old *call.Provider
 	if before != nil {

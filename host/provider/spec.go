@@ -25,6 +25,8 @@ type Spec struct {
 	Hosts       []string
 	Credentials []SpecCredential
 	Timeouts    call.Timeouts
+
+	raw []byte // Config as JSON; the map may be changed by its owner
 }
 
 // SpecCredential is one secret of a provider.
@@ -99,7 +101,7 @@ func (s *Spec) hosts(manifest []string) (list []string, err error) {
 // same reports whether a process started for s serves o as well.
 func (s *Spec) same(o *Spec) bool {
 	return s.Name == o.Name && s.Adapter == o.Adapter && s.Path == o.Path && s.pin() == o.pin() &&
-		slices.Equal(s.Hosts, o.Hosts) && string(s.json()) == string(o.json())
+		slices.Equal(s.Hosts, o.Hosts) && (len(s.Credentials) == 0) == (len(o.Credentials) == 0) && string(s.raw) == string(o.raw)
 }
 
 // sameProvider reports whether requests see no difference between s and o.
@@ -107,18 +109,14 @@ func (s *Spec) sameProvider(o *Spec) bool {
 	return slices.Equal(s.Credentials, o.Credentials) && s.Timeouts == o.Timeouts
 }
 
-func (s *Spec) json() []byte {
+// resolve checks s as far as that needs no adapter.
+func (s *Spec) resolve() (err error) {
+	if s.raw, err = json.Marshal(s.Config); err != nil {
+		return fmt.Errorf("its config cannot be written as JSON: %w", err)
+	}
 	if s.Config == nil {
-		return []byte("{}")
+		s.raw = []byte("{}")
 	}
-	raw, err := json.Marshal(s.Config)
-	if err != nil {
-		return nil
-	}
-	return raw
-}
-
-func (s *Spec) validate() error {
 	switch {
 	case s.Name == "":
 		return fmt.Errorf("it has no name")
@@ -126,8 +124,6 @@ func (s *Spec) validate() error {
 		return fmt.Errorf("it has no adapter: set adapter, or adapter.path")
 	case s.SHA256 != "" && len(s.pin()) != 64:
 		return fmt.Errorf("adapter.sha256 %q is not 64 hexadecimal digits", s.SHA256)
-	case s.json() == nil:
-		return fmt.Errorf("its config cannot be written as JSON")
 	}
 	for i, c := range s.Credentials {
 		if c.Value == "" {
@@ -137,6 +133,6 @@ func (s *Spec) validate() error {
 			return fmt.Errorf("credentials[%d] %q holds a line break or another control character; is there one at the end of its file?", i, c.Name)
 		}
 	}
-	_, err := s.configured()
+	_, err = s.configured()
 	return err
 }

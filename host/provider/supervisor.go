@@ -47,7 +47,8 @@ func New(opts Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Supervisor{opts: opts, timing: defaultTiming(), run: run, spawn: newSpawner(), units: map[*unit]struct{}{}}, nil
+	return &Supervisor{opts: opts, timing: defaultTiming(), run: run, spawn: newSpawner(),
+		images: images{folder: run.folder}, units: map[*unit]struct{}{}}, nil
 }
 
 var errStopped = errors.New("cannot apply providers: the supervisor has stopped")
@@ -69,7 +70,7 @@ func (s *Supervisor) Apply(ctx context.Context, specs []Spec) (*Set, error) {
 	set := &Set{sup: s, entries: make(map[string]*entry, len(specs))}
 	for i := range specs {
 		spec := specs[i]
-		if err := spec.validate(); err != nil {
+		if err := spec.resolve(); err != nil {
 			return nil, fmt.Errorf("cannot use provider %q: %w", spec.Name, err)
 		}
 		if set.entries[spec.Name] != nil {
@@ -113,8 +114,8 @@ func (s *Supervisor) Stop() {
 	}
 }
 
-// adopt counts u among the units until its goroutine has ended.
-func (s *Supervisor) adopt(u *unit) {
+// keep runs u, and counts it among the units, until it has ended.
+func (s *Supervisor) keep(u *unit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.units[u] = struct{}{}
@@ -125,7 +126,8 @@ func (s *Supervisor) adopt(u *unit) {
 	}
 	go func() {
 		defer s.ends.Done()
-		<-u.done
+		defer close(u.done)
+		u.supervise()
 		s.images.release(u.image)
 		s.mu.Lock()
 		delete(s.units, u)

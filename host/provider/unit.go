@@ -53,9 +53,10 @@ type unit struct {
 	image *image
 	hosts []string // effective, of the first process
 
-	in      *instance
-	leases  []leased
-	crashed []time.Time // within the crash window, oldest first
+	in         *instance
+	leases     []leased
+	restarting bool        // as published
+	crashed    []time.Time // within the crash window, oldest first
 
 	mu        sync.Mutex // guards what follows
 	providers []*call.Provider
@@ -104,13 +105,12 @@ func (u *unit) begin(ctx context.Context) error {
 		u.hosts = in.hosts
 	}
 	u.setState(Running, nil)
-	closeAll(u.publish(list))
+	closeAll(u.publish(list, false))
 	return nil
 }
 
 // supervise is the unit's goroutine.
 func (u *unit) supervise() {
-	defer close(u.done)
 	for {
 		err := u.watch()
 		if err == nil {
@@ -119,7 +119,7 @@ func (u *unit) supervise() {
 		}
 		u.lost(err)
 		if !u.revive() {
-			closeAll(u.publish(nil))
+			closeAll(u.publish(nil, false))
 			u.setState(Stopped, nil)
 			return
 		}
@@ -149,7 +149,7 @@ func (u *unit) watch() error {
 				u.sup.opts.Log.Error("leases refused, those before stay", "provider", u.spec.Name, "error", err)
 				continue
 			}
-			closeAll(u.publish(list))
+			closeAll(u.publish(list, false))
 		case <-tick.C:
 			if missed = u.check(missed); missed >= u.sup.timing.unhealthy {
 				return errUnhealthy
@@ -178,7 +178,7 @@ func (u *unit) lost(err error) {
 			direct = append(direct, l)
 		}
 	}
-	closeAll(u.publish(direct))
+	closeAll(u.publish(direct, true))
 	if words := u.in.log.words(); words != "" {
 		u.sup.opts.Log.Error("adapter lost", "provider", u.spec.Name, "error", err, "last_words", words)
 	} else {
@@ -230,6 +230,7 @@ func (u *unit) delay(now time.Time) time.Duration {
 	if n >= t.crashes {
 		u.crashed = u.crashed[:0]
 		u.setState(Quarantined, nil)
+		closeAll(u.publish(u.leases, false)) // nobody need wait for it
 		u.sup.opts.Log.Error("adapter quarantined", "provider", u.spec.Name, "crashes", n, "window", t.crashWindow, "next_try", t.quarantine)
 		return t.quarantine
 	}
@@ -277,7 +278,7 @@ func (u *unit) expire(now time.Time) {
 			left = append(left, l)
 		}
 	}
-	closeAll(u.publish(left))
+	closeAll(u.publish(left, u.restarting))
 }
 
 // alive reports whether the unit has not been asked to end.
@@ -311,10 +312,11 @@ func (u *unit) sameHosts(o *unit) bool {
 
 // publish makes list what the unit's providers serve. Endpoints that stay the
 // same stay the same object, with their connections. It returns the transports
-// that are no longer needed.
-func (u *unit) publish(list []leased) (dropped []call.Transport) {
+// that are no longer needed. restarting tells requests that more is to come.
+func (u *unit) publish(list []leased, restarting bool) (dropped []call.Transport) {
 	old := u.leases
-	changed := len(old) != len(list)
+	changed := len(old) != len(list) || restarting != u.restarting
+	u.restarting = restarting
 	endpoints := make([]*call.Endpoint, len(list))
 	for i := range list {
 		if before := find(old, &list[i]); before != nil {
@@ -331,10 +333,8 @@ func (u *unit) publish(list []leased) (dropped []call.Transport) {
 	if !changed {
 		return nil
 	}
-	var set *call.Endpoints
-	if len(list) > 0 {
-		set = call.NewEndpoints(endpoints)
-	}
+	set := call.NewEndpoints(endpoints)
+	set.Restarting = restarting
 	u.mu.Lock()
 	u.endpoints = set
 	u.stat.Endpoints = describe(list)

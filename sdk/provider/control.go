@@ -178,7 +178,7 @@ func direct(l *Lease) *pb.Lease {
 	}
 	out := &pb.Lease{
 		Operation: l.Op.String(), Dialect: l.Dialect.String(), Url: l.URL, PassHeaders: l.PassHeaders,
-		Models: l.Models, StreamUsage: l.StreamUsage, TtlMs: ttl.Milliseconds(),
+		Models: l.Models, StreamUsage: l.StreamUsage, MaxTokensMember: l.MaxTokens, TtlMs: ttl.Milliseconds(),
 	}
 	for _, h := range l.Headers {
 		out.Headers = append(out.Headers, &pb.HeaderTemplate{Name: h.Name, Prefix: h.Prefix, Suffix: h.Suffix, Credential: h.Credential})

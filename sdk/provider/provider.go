@@ -120,10 +120,11 @@ type Lease struct {
 	Dialect     wire.Dialect
 	URL         string            // of the operation, https
 	Headers     []Header          // to set
-	PassHeaders []string          // of the caller, to pass on when present
+	PassHeaders []string          // of the caller, to pass on when present; a static header of that name is a default
 	Models      map[string]string // model as configured → as upstream calls it; absent: unchanged
 	Errors      []ErrorRule       // first match wins, then the status decides
 	StreamUsage bool              // streams report usage only when stream_options.include_usage asks
+	MaxTokens   string            // JSON member that caps an answer, "": max_tokens
 	TTL         time.Duration     // how long it outlives a crash of the adapter, 0: a minute
 }
 

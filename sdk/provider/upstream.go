@@ -63,11 +63,6 @@ func (b *bridge) call(r *Request, body []byte) (*http.Response, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header["User-Agent"] = nil // that of net/http says nothing
-	for _, name := range b.lease.PassHeaders {
-		if v := r.Header(name); v != "" {
-			req.Header.Set(name, v)
-		}
-	}
 	credential := string(r.Credential())
 	for _, h := range b.lease.Headers {
 		value := h.Prefix + h.Suffix
@@ -76,6 +71,11 @@ func (b *bridge) call(r *Request, body []byte) (*http.Response, error) {
 		}
 		if !h.Credential || credential != "" {
 			req.Header.Set(h.Name, value)
+		}
+	}
+	for _, name := range b.lease.PassHeaders {
+		if v := r.Header(name); v != "" {
+			req.Header.Set(name, v)
 		}
 	}
 	resp, err := b.client.Do(req)

@@ -48,6 +48,7 @@ func (openai) Configure(cfg provider.Config) (*provider.Setup, error) {
 	}
 	chat := lease
 	chat.Op, chat.Dialect, chat.StreamUsage = wire.OpChat, wire.OpenAIChat, p.streamUsage
+	chat.MaxTokens = p.maxTokens
 	chat.URL = c.url(p, "/chat/completions")
 	setup := &provider.Setup{Leases: []provider.Lease{chat}, Models: p.models}
 	if p.embeddings {

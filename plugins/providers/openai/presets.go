@@ -9,6 +9,7 @@ import (
 type preset struct {
 	baseURL     string
 	authHeader  string // "": Authorization: Bearer
+	maxTokens   string // member that caps an answer
 	streamUsage bool   // usage of a stream must be asked for; others always report it
 	embeddings  bool
 	pass        []string             // headers of the caller, beyond passed
@@ -21,10 +22,10 @@ type preset struct {
 // presets are the services, from their API references as of October 2026.
 var presets = map[string]preset{
 	"openai": {
-		baseURL: "https://api.openai.com/v1", streamUsage: true, embeddings: true, models: openAIModels,
+		baseURL: "https://api.openai.com/v1", maxTokens: "max_completion_tokens", streamUsage: true, embeddings: true, models: openAIModels,
 		pass: []string{"openai-organization", "openai-project", "openai-beta", "x-client-request-id"},
 	},
-	"azure":     {authHeader: "api-key", streamUsage: true, embeddings: true}, // https://NAME.openai.azure.com/openai/v1
+	"azure":     {authHeader: "api-key", maxTokens: "max_completion_tokens", streamUsage: true, embeddings: true}, // https://NAME.openai.azure.com/openai/v1
 	"cerebras":  {baseURL: "https://api.cerebras.ai/v1", streamUsage: true},
 	"deepseek":  {baseURL: "https://api.deepseek.com/v1", streamUsage: true},
 	"fireworks": {baseURL: "https://api.fireworks.ai/inference/v1", streamUsage: true, embeddings: true},

@@ -491,15 +491,20 @@ type Lease struct {
 	// socket is set otherwise: the path of the adapter's data socket, inside
 	// the folder that PLUGIN_UNIX_SOCKET_DIR names. Requests go to
 	// /<operation>/<dialect>.
-	Socket        string            `protobuf:"bytes,4,opt,name=socket,proto3" json:"socket,omitempty"`
-	Headers       []*HeaderTemplate `protobuf:"bytes,5,rep,name=headers,proto3" json:"headers,omitempty"`
-	PassHeaders   []string          `protobuf:"bytes,6,rep,name=pass_headers,json=passHeaders,proto3" json:"pass_headers,omitempty"`                                              // of the caller, that go upstream when present
-	Models        map[string]string `protobuf:"bytes,7,rep,name=models,proto3" json:"models,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // as configured → as upstream calls it
-	Errors        []*ErrorRule      `protobuf:"bytes,8,rep,name=errors,proto3" json:"errors,omitempty"`                                                                           // the first that matches
-	StreamUsage   bool              `protobuf:"varint,9,opt,name=stream_usage,json=streamUsage,proto3" json:"stream_usage,omitempty"`                                             // streams report usage only when stream_options.include_usage asks
-	TtlMs         int64             `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`                                                              // a direct lease outlives a crash of the adapter by this; 0: a minute
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Socket  string            `protobuf:"bytes,4,opt,name=socket,proto3" json:"socket,omitempty"`
+	Headers []*HeaderTemplate `protobuf:"bytes,5,rep,name=headers,proto3" json:"headers,omitempty"` // those with a credential only where there is one
+	// pass_headers are those of the caller that go upstream when present, in
+	// place of a template of that name without a credential.
+	PassHeaders []string          `protobuf:"bytes,6,rep,name=pass_headers,json=passHeaders,proto3" json:"pass_headers,omitempty"`
+	Models      map[string]string `protobuf:"bytes,7,rep,name=models,proto3" json:"models,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // as configured → as upstream calls it
+	Errors      []*ErrorRule      `protobuf:"bytes,8,rep,name=errors,proto3" json:"errors,omitempty"`                                                                           // the first that matches
+	StreamUsage bool              `protobuf:"varint,9,opt,name=stream_usage,json=streamUsage,proto3" json:"stream_usage,omitempty"`                                             // streams report usage only when stream_options.include_usage asks
+	// max_tokens_member is the JSON member by which the host caps an answer of a
+	// caller who gave no limit; "": max_tokens.
+	MaxTokensMember string `protobuf:"bytes,11,opt,name=max_tokens_member,json=maxTokensMember,proto3" json:"max_tokens_member,omitempty"`
+	TtlMs           int64  `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // a direct lease outlives a crash of the adapter by this; 0: a minute
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Lease) Reset() {
@@ -593,6 +598,13 @@ func (x *Lease) GetStreamUsage() bool {
 		return x.StreamUsage
 	}
 	return false
+}
+
+func (x *Lease) GetMaxTokensMember() string {
+	if x != nil {
+		return x.MaxTokensMember
+	}
+	return ""
 }
 
 func (x *Lease) GetTtlMs() int64 {
@@ -1026,7 +1038,7 @@ const file_proto_v1_provider_proto_rawDesc = "" +
 	"\x06models\x18\x01 \x03(\v2\x1c.signalbox.provider.v1.ModelR\x06models\"\x12\n" +
 	"\x10EndpointsRequest\"I\n" +
 	"\x11EndpointsResponse\x124\n" +
-	"\x06leases\x18\x01 \x03(\v2\x1c.signalbox.provider.v1.LeaseR\x06leases\"\xbe\x03\n" +
+	"\x06leases\x18\x01 \x03(\v2\x1c.signalbox.provider.v1.LeaseR\x06leases\"\xea\x03\n" +
 	"\x05Lease\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x18\n" +
 	"\adialect\x18\x02 \x01(\tR\adialect\x12\x10\n" +
@@ -1036,7 +1048,8 @@ const file_proto_v1_provider_proto_rawDesc = "" +
 	"\fpass_headers\x18\x06 \x03(\tR\vpassHeaders\x12@\n" +
 	"\x06models\x18\a \x03(\v2(.signalbox.provider.v1.Lease.ModelsEntryR\x06models\x128\n" +
 	"\x06errors\x18\b \x03(\v2 .signalbox.provider.v1.ErrorRuleR\x06errors\x12!\n" +
-	"\fstream_usage\x18\t \x01(\bR\vstreamUsage\x12\x15\n" +
+	"\fstream_usage\x18\t \x01(\bR\vstreamUsage\x12*\n" +
+	"\x11max_tokens_member\x18\v \x01(\tR\x0fmaxTokensMember\x12\x15\n" +
 	"\x06ttl_ms\x18\n" +
 	" \x01(\x03R\x05ttlMs\x1a9\n" +
 	"\vModelsEntry\x12\x10\n" +
