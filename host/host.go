@@ -120,28 +120,6 @@ func (h *Host) openState(ctx context.Context, cfg *config.Config) (err error) {
 	return nil
 }
 
-// recover settles the reservations that were open when the process before this
-// one died: at what its record says it cost, else at the whole reservation if
-// bytes had left for an upstream, else at nothing.
-func (h *Host) recover(ctx context.Context) error {
-	for _, o := range h.budget.Orphans() {
-		cost, found, err := h.ledger.Row(ctx, o.ID)
-		if err != nil {
-			return fmt.Errorf("cannot recover request %s: %w", o.ID, err)
-		}
-		if !found && o.Sent {
-			cost = o.Amount
-			r := call.Record{ID: o.ID, Status: 500, Class: wire.ClassServer, Code: "gateway_crashed",
-				Cost: cost, Reserved: o.Amount, Provenance: call.CostEstimated}
-			if err := h.ledger.Append(&r); err != nil {
-				return fmt.Errorf("cannot recover request %s: %w", o.ID, err)
-			}
-		}
-		h.budget.Resolve(o, cost)
-	}
-	return nil
-}
-
 // openDoors makes the two servers; Run opens them.
 func (h *Host) openDoors(cfg *config.Config) error {
 	opt := server.Options{MaxBody: int(cfg.Limits.MaxBody), Log: h.log}

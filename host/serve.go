@@ -1,11 +1,17 @@
 package host
 
 import (
+	"slices"
+	"time"
+
 	"github.com/signalbox-ai/signalbox/host/budget"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/meter"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
+
+// downRetry is what callers of a crashed adapter are told.
+const downRetry = 30 * time.Second
 
 // flight is a call with what the host keeps beside it.
 type flight struct {
@@ -117,31 +123,54 @@ func (g *generation) refusal(d *call.Decision) *wire.Error {
 // candidates keeps the targets that policy allows, that serve the operation
 // and whose worst case has a price where money is limited.
 func (h *Host) candidates(f *flight) *wire.Error {
-	var why *wire.Error
+	var bounding *wire.Error
 	for _, t := range f.Model.Targets {
-		if f.Decision.Restricted && !contains(f.Decision.Targets, t.Name) {
-			why = wire.Errorf(403, "no_target", "policy allows none of the targets of model %q", f.Model.Name)
-			why.Class = wire.ClassPolicy
-			continue
-		}
-		if t.Provider.Up() && t.Provider.Endpoint(f.Op, f.Dialect) == nil {
-			why = wire.Errorf(404, "operation_not_supported", "provider %q does not serve %s in dialect %s: ask for another model",
-				t.Provider.Name, f.Op, f.Dialect)
+		if !allowed(f, t) || !serves(f, t) || len(f.Candidates) == call.MaxCandidates {
 			continue
 		}
 		bound, err := h.bound(f, t)
 		if err != nil {
-			why = err
+			bounding = err
 			continue
 		}
-		if len(f.Candidates) < call.MaxCandidates {
-			f.Candidates = append(f.Candidates, call.Candidate{Target: t, Bound: bound})
+		f.Candidates = append(f.Candidates, call.Candidate{Target: t, Bound: bound})
+	}
+	if len(f.Candidates) > 0 {
+		return nil
+	}
+	if bounding != nil {
+		return bounding
+	}
+	return noCandidate(f)
+}
+
+func allowed(f *flight, t *call.Target) bool {
+	return !f.Decision.Restricted || slices.Contains(f.Decision.Targets, t.Name)
+}
+
+// serves reports whether t can take the request; an adapter that is being
+// restarted will in a moment.
+func serves(f *flight, t *call.Target) bool {
+	return t.Provider.Endpoint(f.Op, f.Dialect) != nil || !t.Provider.Up()
+}
+
+// noCandidate says why no target is left.
+func noCandidate(f *flight) *wire.Error {
+	for _, t := range f.Model.Targets {
+		switch {
+		case !allowed(f, t):
+		case t.Provider.Down():
+			e := wire.Errorf(503, "provider_down", "the adapter of provider %q has crashed too often and rests: try again later", t.Provider.Name)
+			e.RetryAfter = downRetry
+			return e
+		default:
+			return wire.Errorf(404, "operation_not_supported", "provider %q does not serve %s in dialect %s: ask for another model",
+				t.Provider.Name, f.Op, f.Dialect)
 		}
 	}
-	if len(f.Candidates) == 0 {
-		return why
-	}
-	return nil
+	e := wire.Errorf(403, "no_target", "policy allows none of the targets of model %q", f.Model.Name)
+	e.Class = wire.ClassPolicy
+	return e
 }
 
 // bound is the most that one attempt at t can cost. Where no money is limited
@@ -161,13 +190,4 @@ func (h *Host) bound(f *flight, t *call.Target) (int64, *wire.Error) {
 		return 0, err
 	}
 	return bound, nil
-}
-
-func contains(sorted []string, s string) bool {
-	for _, v := range sorted {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }

@@ -10,8 +10,9 @@ import (
 // Orphan is a reservation that a killed process left open.
 type Orphan struct {
 	ID     call.ID
-	Amount int64 // nano-dollars reserved
-	Sent   bool  // bytes of the request had left for an upstream
+	Amount int64           // nano-dollars reserved
+	Sent   bool            // bytes of the request had left for an upstream
+	Rows   [maxChain]int64 // the bank's accounts that it was reserved from, 0: none
 	slot   int
 }
 
@@ -151,13 +152,13 @@ func (p *Pool) index() {
 			p.freeSlots = append(p.freeSlots, s)
 			continue
 		}
-		p.orphans = append(p.orphans, Orphan{
-			ID: call.ID(im.m[im.slot(s, slotID)]), Amount: im.m[im.slot(s, slotAmount)], Sent: state == slotSent, slot: s,
-		})
+		o := Orphan{ID: call.ID(im.m[im.slot(s, slotID)]), Amount: im.m[im.slot(s, slotAmount)], Sent: state == slotSent, slot: s}
 		for i := range maxChain {
 			if w := im.slotWord(s, i); w >= 0 {
-				p.byRow[im.m[im.word(w, wordRow)]].open++
+				o.Rows[i] = im.m[im.word(w, wordRow)]
+				p.byRow[o.Rows[i]].open++
 			}
 		}
+		p.orphans = append(p.orphans, o)
 	}
 }

@@ -75,6 +75,13 @@ func (p *Provider) Up() bool {
 	return e != nil && !e.Restarting
 }
 
+// Down reports whether nothing is served at all, and nothing is about to be:
+// the adapter is in quarantine.
+func (p *Provider) Down() bool {
+	e := p.endpoints.Load()
+	return e != nil && !e.Restarting && e.byKind == (Endpoints{}).byKind
+}
+
 // Changed returns a channel that is closed at the next Publish.
 func (p *Provider) Changed() <-chan struct{} {
 	p.mu.Lock()

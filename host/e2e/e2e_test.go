@@ -110,6 +110,9 @@ func TestKilledGatewayLosesNothing(t *testing.T) {
 	if billed := up.billed.Load(); u.Nano < billed {
 		t.Errorf("the upstream billed %d, the ledger has %d", billed, u.Nano)
 	}
+	if own := g.usageOf("?key=dev"); own != u {
+		t.Errorf("of %+v in all, %+v is the key's own", u, own)
+	}
 	if most := up.calls.Load()*answerNano + 48*answerNano; u.Nano > most {
 		t.Errorf("the ledger has %d for %d upstream calls: more than what was open can explain", u.Nano, up.calls.Load())
 	}

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
 )
 
 const (
@@ -181,9 +183,11 @@ type usage struct {
 	Nano     int64
 }
 
-func (g *gateway) usage() usage {
+func (g *gateway) usage() usage { return g.usageOf("") }
+
+func (g *gateway) usageOf(query string) usage {
 	g.t.Helper()
-	req, _ := http.NewRequest("GET", g.admin+"/admin/usage", nil)
+	req, _ := http.NewRequest("GET", g.admin+"/admin/usage"+query, nil)
 	req.Header.Set("Authorization", "Bearer "+adminToken)
 	resp, err := client.Do(req)
 	if err != nil {
@@ -193,12 +197,16 @@ func (g *gateway) usage() usage {
 	b, _ := io.ReadAll(resp.Body)
 	var page struct {
 		Total struct {
-			Requests int64 `json:"requests"`
-			CostNano int64 `json:"cost_nano"`
+			Requests int64       `json:"requests"`
+			CostUSD  json.Number `json:"cost_usd"`
 		} `json:"total"`
 	}
 	if err := json.Unmarshal(b, &page); err != nil || resp.StatusCode != 200 {
 		g.t.Fatalf("GET /admin/usage: %d %s", resp.StatusCode, b)
 	}
-	return usage{page.Total.Requests, page.Total.CostNano}
+	nano, err := call.ParseUSD(page.Total.CostUSD.String())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return usage{page.Total.Requests, nano}
 }

@@ -124,6 +124,7 @@ func (b *Bank) apply(op *call.BankOp) (call.BankGrant, error) {
 
 // Account is what of one budget is leased or spent.
 type Account struct {
+	Row        int64
 	Scope      string
 	Window     string // "1 day Europe/Berlin"
 	Start, End time.Time
@@ -133,11 +134,11 @@ type Account struct {
 // Accounts lists the accounts that the bank remembers, by scope, window and start.
 func (b *Bank) Accounts(ctx context.Context) (list []Account, err error) {
 	err = b.d.write(ctx, func() error {
-		const q = "SELECT scope, window, window_start, window_end, granted FROM account ORDER BY scope, window, window_start"
+		const q = "SELECT scope, window, window_start, window_end, granted, id FROM account ORDER BY scope, window, window_start"
 		return b.query(q, nil, func(s *sqlite.Stmt) error {
 			list = append(list, Account{
 				Scope: s.ColumnText(0), Window: s.ColumnText(1),
-				Start: time.Unix(s.ColumnInt64(2), 0), End: time.Unix(s.ColumnInt64(3), 0), Granted: s.ColumnInt64(4),
+				Start: time.Unix(s.ColumnInt64(2), 0), End: time.Unix(s.ColumnInt64(3), 0), Granted: s.ColumnInt64(4), Row: s.ColumnInt64(5),
 			})
 			return nil
 		})
