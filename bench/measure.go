@@ -29,11 +29,11 @@ func (l *lab) measure(t *target, s shape, conns, total int) (sample, error) {
 	if err := l.settle(t); err != nil {
 		return sample{}, err
 	}
-	before, err := usage(t.child.PID())
+	mallocs, err := t.mallocs() // outside of the time that is measured, as below
 	if err != nil {
 		return sample{}, err
 	}
-	mallocs, err := t.mallocs()
+	before, err := usage(t.child.PID())
 	if err != nil {
 		return sample{}, err
 	}

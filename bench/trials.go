@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -32,16 +33,17 @@ var trials = []trial{
 	{"1k_c128", shape1K, 128, 20_000, everybody},
 	{"16k_c16", shape16K, 16, 8_000, everybody},
 	{"burst_c16", shapeBurst, 16, 1_600, everybody},
-	{"paced_c16", shapePaced, 16, 160, everybody},
+	{"paced_c16", shapePaced, 16, 320, everybody},
 	{"first_c1", shapeFirst, 1, 300, upstreams},
 }
 
 const warmup = 1_000
 
-// size is the number of requests of a trial of this run.
+// size is the number of requests of a trial of this run, a few a connection at
+// the least.
 func (s *suite) size(n, conns int) int {
 	if s.opt.short {
-		n = max(n/10, conns)
+		n = min(n, max(n/10, 4*conns))
 	}
 	return n
 }
@@ -75,11 +77,9 @@ func (s *suite) trials(ctx context.Context) error {
 			fmt.Fprintf(s.out, "round %d of %d: %s\n", round+1, s.opt.rounds, t.name)
 		}
 	}
-	if len(dead) > 0 {
-		for id, d := range dead {
-			if d {
-				return fmt.Errorf("%s could not be measured", id)
-			}
+	for _, failed := range dead {
+		if failed {
+			return errors.New("not all targets could be measured")
 		}
 	}
 	return nil
