@@ -104,7 +104,7 @@ func (h *Host) price(f *flight) {
 		c.Usage, c.Provenance = meter.Estimate(&c.Facts, size, c.Events), call.CostEstimated
 	}
 	if answered && c.Target.Price != nil {
-		c.Cost = c.Target.Price.Cost(c.Usage)
+		c.Cost = c.Target.Price.Cost(c.Usage) * f.tier
 		if c.Provenance == call.CostEstimated && c.Reserved > f.spent {
 			c.Cost = min(c.Cost, c.Reserved-f.spent)
 		}

@@ -317,14 +317,6 @@ func (g *generation) list() []server.Model {
 	return out
 }
 
-func prices(cfg *config.Config) map[string]*call.Price {
-	out := make(map[string]*call.Price, len(cfg.Prices))
-	for name, p := range cfg.Prices {
-		out[name] = p.Resolve()
-	}
-	return out
-}
-
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // chain is what limits money for p under d: the key's own budgets and those

@@ -232,6 +232,7 @@ func (h *Host) publish(ctx context.Context, g *generation) error {
 	if old == nil {
 		return nil
 	}
+	h.admin.SetToken(g.cfg.Admin.Token.Reveal())
 	if old.policy != g.policy {
 		old.policy.Close()
 	}

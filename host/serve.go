@@ -21,6 +21,7 @@ type flight struct {
 	ticket   budget.Ticket
 	reserved int64 // nano-dollars
 	spent    int64 // nano-dollars, by attempts that failed and may be charged
+	tier     int64 // how many times the catalogue's price the asked service tier costs
 	finished bool
 }
 
@@ -31,7 +32,7 @@ func (h *Host) New() *call.Call { return &h.flights.Get().(*flight).Call }
 func (h *Host) Done(c *call.Call) {
 	f := c.Owner.(*flight)
 	c.Reset()
-	f.gen, f.chain, f.reserved, f.spent, f.finished = nil, nil, 0, 0, false
+	f.gen, f.chain, f.reserved, f.spent, f.tier, f.finished = nil, nil, 0, 0, 0, false
 	h.flights.Put(f)
 }
 
@@ -56,6 +57,7 @@ func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 		h.Finish(c)
 		return call.Answer{}, err
 	}
+	f.tier = meter.Tier(f.Facts.ServiceTier)
 	f.gen.plan(f)
 
 	ans, err := h.dispatch.Do(c)

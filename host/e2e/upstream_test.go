@@ -30,7 +30,6 @@ type upstream struct {
 	block   chan struct{} // requests with "block" in them wait for it
 	mu      sync.Mutex
 	leaked  []string // caller's credentials that arrived
-	refused atomic.Int64
 }
 
 func newUpstream(t *testing.T) *upstream {
