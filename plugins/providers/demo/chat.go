@@ -114,7 +114,7 @@ func (s *script) play(r *provider.Request, a *ask, o *answer, out *provider.Stre
 	}
 	for i, p := range s.pieces {
 		if a.Fault == "cut_stream" && i >= len(s.pieces)/2 {
-			return errCut
+			return errors.Join(out.Flush(), errCut) // half of it has left
 		}
 		if i > 0 && a.ChunkDelayMS > 0 {
 			if err := pause(r, a.ChunkDelayMS); err != nil {

@@ -33,14 +33,19 @@ var parsers fastjson.ParserPool
 
 // readAsk reads the members that the dialects share; the dialect adds its own.
 func (d *demo) readAsk(r *provider.Request, f format) (*ask, error) {
+	return d.parse(r.Body(), r.Model(), f)
+}
+
+// parse reads a body for the model called name; "" leaves that to the body.
+func (d *demo) parse(raw []byte, name string, f format) (*ask, error) {
 	p := parsers.Get()
 	defer parsers.Put(p)
-	body, err := p.ParseBytes(r.Body())
+	body, err := p.ParseBytes(raw)
 	if err != nil || body.Type() != fastjson.TypeObject {
 		return nil, wire.Errorf(400, "invalid_json", "the body is not a JSON object")
 	}
-	a := &ask{controls: *d.defaults.Load(), n: 1, stream: body.GetBool("stream")}
-	if a.name = r.Model(); a.name == "" {
+	a := &ask{controls: *d.defaults.Load(), name: name, n: 1, stream: body.GetBool("stream")}
+	if name == "" {
 		a.name = string(body.GetStringBytes("model"))
 	}
 	if a.model, err = a.read(a.name, body); err != nil {
