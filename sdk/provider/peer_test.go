@@ -14,7 +14,7 @@ type socket struct {
 	path string
 }
 
-func privateSocket(t *testing.T) *socket {
+func privateSocket(t testing.TB) *socket {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sb")
 	if err != nil {

@@ -23,9 +23,7 @@ const (
 )
 
 // routes is what the data socket serves under one configuration; immutable.
-type routes struct {
-	byKind [wire.NumOps][wire.NumDialects]HandlerFunc
-}
+type routes struct{ byPath map[string]Route }
 
 // server serves the data socket.
 type server struct {
@@ -85,12 +83,12 @@ type exchange struct {
 
 func (s *server) serve(ctx *fasthttp.RequestCtx) {
 	x := &exchange{Request: Request{http: ctx, watch: &s.watch}, Writer: Writer{http: ctx}}
-	handle := s.route(ctx.Path(), &x.Request)
-	if handle == nil {
+	route, ok := s.routes.Load().byPath[string(ctx.Path())]
+	if x.Op, x.Dialect = route.Op, route.Dialect; !ok {
 		x.refuse(wire.Errorf(404, "not_served", "this adapter does not serve %s %s", ctx.Method(), ctx.Path()))
 		return
 	}
-	err := x.run(handle)
+	err := x.run(route.Handle)
 	if err == nil && x.stream != nil {
 		// fasthttp runs it on this goroutine when it writes the answer.
 		ctx.SetBodyStream(&body{x: x}, -1)
@@ -103,14 +101,6 @@ func (s *server) serve(ctx *fasthttp.RequestCtx) {
 	case !x.answered:
 		x.refuse(wire.Errorf(500, "no_answer", "the adapter's handler returned without an answer"))
 	}
-}
-
-// route finds the handler of a path and says in r what kind of request it is.
-func (s *server) route(path []byte, r *Request) HandlerFunc {
-	rs := s.routes.Load()
-	op, dialect, _ := strings.Cut(strings.TrimPrefix(string(path), "/"), "/")
-	r.Op, r.Dialect = wire.ParseOp(op), wire.ParseDialect(dialect)
-	return rs.byKind[r.Op][r.Dialect]
 }
 
 func (x *exchange) run(handle HandlerFunc) (err error) {
@@ -169,8 +159,10 @@ func (*body) Read([]byte) (int, error) { return 0, errors.New("BUG: the stream w
 // before the first byte even, when none has left, so that it may try elsewhere.
 func (b *body) WriteTo(out io.Writer) (_ int64, err error) {
 	s := b.x.stream
-	s.out = out
+	s.out, s.buf = out, getBuf()
 	defer func() {
+		putBuf(s.buf)
+		s.buf = nil
 		if p := recover(); p != nil {
 			err = b.x.panicked(p)
 		}
@@ -189,16 +181,16 @@ var _ fasthttp.BodyWriterTo = (*body)(nil)
 
 // newRoutes indexes what a setup serves.
 func newRoutes(list []Route) (*routes, error) {
-	r := &routes{}
+	r := &routes{byPath: make(map[string]Route, len(list))}
 	for _, route := range list {
 		if route.Op == wire.OpNone || route.Dialect == wire.NoDialect || route.Handle == nil {
 			return nil, fmt.Errorf("cannot serve route %q: it lacks an operation, a dialect or a handler", proto.Path(route.Op, route.Dialect))
 		}
-		at := &r.byKind[route.Op][route.Dialect]
-		if *at != nil {
-			return nil, fmt.Errorf("cannot serve route %q: it is there twice", proto.Path(route.Op, route.Dialect))
+		path := proto.Path(route.Op, route.Dialect)
+		if _, twice := r.byPath[path]; twice {
+			return nil, fmt.Errorf("cannot serve route %q: it is there twice", path)
 		}
-		*at = route.Handle
+		r.byPath[path] = route
 	}
 	return r, nil
 }

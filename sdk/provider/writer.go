@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
@@ -77,6 +78,25 @@ func (w *Writer) fail(e *wire.Error, body []byte) {
 
 // flushAt is how much a stream gathers before it flushes by itself.
 const flushAt = 16 << 10
+
+// bufs are buffers of streams that have ended.
+var bufs sync.Pool
+
+// maxPooled is above flushAt, so that only unusually large events are not kept.
+const maxPooled = 2 * flushAt
+
+func getBuf() []byte {
+	if b, ok := bufs.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
+func putBuf(b []byte) {
+	if cap(b) > 0 && cap(b) <= maxPooled {
+		bufs.Put(&b)
+	}
+}
 
 // Stream writes the events of one streamed answer. What is written is sent at
 // Flush, at the end, or when much has gathered: call Flush when nothing more

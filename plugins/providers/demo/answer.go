@@ -96,8 +96,12 @@ func (o *answer) count(a *ask) {
 	}
 }
 
-// pieces cuts the answer's text for a stream.
-func (a *ask) pieces(text string) []string {
+// pieces cuts the answer's text for a stream; there are none when it calls tools.
+func (a *ask) pieces(o *answer) []string {
+	text := o.text
+	if len(o.calls) > 0 {
+		return nil
+	}
 	if a.Chunks == 0 {
 		return strings.SplitAfter(text, " ")
 	}

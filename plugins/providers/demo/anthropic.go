@@ -75,50 +75,70 @@ func anthropicUsage(dst []byte, u wire.Usage, output int64) []byte {
 }
 
 func (anthropic) events(id string, a *ask, o *answer) (s script) {
-	s.head = append(s.head, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
-	s.head = append(message(s.head, id, a), `],"stop_reason":null,"stop_sequence":null,"usage":`...)
-	s.head = append(anthropicUsage(s.head, o.usage, 1), "}}\n\n"...)
+	pieces := a.pieces(o)
+	s.buf = make([]byte, 0, (len(pieces)+4)*140+len(o.text)+1024)
+	s.add("message_start", `,"message":`)
+	s.buf = append(message(s.buf, id, a), `],"stop_reason":null,"stop_sequence":null,"usage":`...)
+	s.buf = append(anthropicUsage(s.buf, o.usage, 1), "}}\n\n"...)
+	s.mark()
 
 	index := 0
 	if o.reasoning != "" {
-		s.block(index, `{"type":"thinking","thinking":"","signature":""}`, `"thinking_delta","thinking":`, split(o.reasoning))
-		s.pieces = append(s.pieces, append(deltaOf(index, `"signature_delta","signature":"`+signature+`"`), "}}\n\n"...))
+		s.start(index, `{"type":"thinking","thinking":"","signature":""}`)
+		s.deltas(index, `"thinking_delta","thinking":`, split(o.reasoning))
+		s.delta(index, `"signature_delta","signature":`, signature)
 		s.stop(index)
 		index++
 	}
 	if len(o.calls) == 0 {
-		s.block(index, `{"type":"text","text":""}`, `"text_delta","text":`, a.pieces(o.text))
+		s.start(index, `{"type":"text","text":""}`)
+		s.deltas(index, `"text_delta","text":`, pieces)
 		s.stop(index)
 	}
 	for i, c := range o.calls {
-		s.block(index, string(toolUse(nil, i, c.name, "{}")), `"input_json_delta","partial_json":`, halves(c.arguments))
+		s.start(index, string(toolUse(nil, i, c.name, "{}")))
+		s.deltas(index, `"input_json_delta","partial_json":`, halves(c.arguments))
 		s.stop(index)
 		index++
 	}
-	s.tail = append(s.tail, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\""...)
-	s.tail = append(append(s.tail, o.finish("end_turn", "max_tokens", "tool_use")...), `","stop_sequence":null},"usage":`...)
-	s.tail = append(anthropicUsage(s.tail, o.usage, o.usage.Completion()), "}\n\n"...)
-	s.tail = append(s.tail, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+	s.add("message_delta", `,"delta":{"stop_reason":"`)
+	s.buf = append(append(s.buf, o.finish("end_turn", "max_tokens", "tool_use")...), `","stop_sequence":null},"usage":`...)
+	s.buf = append(anthropicUsage(s.buf, o.usage, o.usage.Completion()), "}\n\n"...)
+	s.add("message_stop", "}\n\n")
 	return s
 }
 
-// block adds the start of a content block and its deltas.
-func (s *script) block(index int, start, delta string, texts []string) {
-	ev := append([]byte(nil), "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":"...)
-	ev = append(strconv.AppendInt(ev, int64(index), 10), `,"content_block":`...)
-	s.pieces = append(s.pieces, append(append(ev, start...), "}\n\n"...))
+// add begins an event, up to and with the members that follow its type.
+func (s *script) add(event, members string) {
+	s.buf = append(append(s.buf, "event: "...), event...)
+	s.buf = append(append(s.buf, "\ndata: {\"type\":\""...), event...)
+	s.buf = append(append(s.buf, '"'), members...)
+}
+
+func (s *script) start(index int, block string) {
+	s.add("content_block_start", `,"index":`)
+	s.buf = append(strconv.AppendInt(s.buf, int64(index), 10), `,"content_block":`...)
+	s.buf = append(append(s.buf, block...), "}\n\n"...)
+	s.mark()
+}
+
+func (s *script) deltas(index int, kind string, texts []string) {
 	for _, t := range texts {
-		s.pieces = append(s.pieces, append(quote(deltaOf(index, delta), t), "}}\n\n"...))
+		s.delta(index, kind, t)
 	}
 }
 
-func deltaOf(index int, typ string) []byte {
-	ev := append(make([]byte, 0, 160), "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":"...)
-	ev = append(strconv.AppendInt(ev, int64(index), 10), `,"delta":{"type":`...)
-	return append(ev, typ...)
+// delta adds a piece of a block; kind is the delta's type and the member that
+// takes text.
+func (s *script) delta(index int, kind, text string) {
+	s.add("content_block_delta", `,"index":`)
+	s.buf = append(strconv.AppendInt(s.buf, int64(index), 10), `,"delta":{"type":`...)
+	s.buf = append(quote(append(s.buf, kind...), text), "}}\n\n"...)
+	s.mark()
 }
 
 func (s *script) stop(index int) {
-	ev := append([]byte(nil), "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":"...)
-	s.pieces = append(s.pieces, append(strconv.AppendInt(ev, int64(index), 10), "}\n\n"...))
+	s.add("content_block_stop", `,"index":`)
+	s.buf = append(strconv.AppendInt(s.buf, int64(index), 10), "}\n\n"...)
+	s.mark()
 }

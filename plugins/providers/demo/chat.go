@@ -15,17 +15,24 @@ type format interface {
 	read(a *ask, body *fastjson.Value) error
 	// whole appends a complete answer.
 	whole(dst []byte, id string, a *ask, o *answer) []byte
-	// events returns the stream: what comes before the pieces, the pieces,
-	// and what comes after them.
+	// events returns the streamed answer.
 	events(id string, a *ask, o *answer) script
 }
 
-// script is a streamed answer: events in sending order, each complete.
+// script is a streamed answer: complete events in sending order. marks cut it
+// into what comes before the pieces, the pieces, and what comes after them.
 type script struct {
-	head   []byte
-	pieces [][]byte
-	tail   []byte
+	buf   []byte
+	marks []int
 }
+
+// mark ends a piece, or what comes before the first.
+func (s *script) mark() { s.marks = append(s.marks, len(s.buf)) }
+
+func (s *script) head() []byte       { return s.buf[:s.marks[0]] }
+func (s *script) pieces() int        { return len(s.marks) - 1 }
+func (s *script) piece(i int) []byte { return s.buf[s.marks[i]:s.marks[i+1]] }
+func (s *script) tail() []byte       { return s.buf[s.marks[len(s.marks)-1]:] }
 
 const slowFirstByte = 3000
 
@@ -105,15 +112,15 @@ func contextError(ctx context.Context) error { return context.Cause(ctx) }
 
 // play sends a script with the pauses and faults that the request asked for.
 func (s *script) play(r *provider.Request, a *ask, o *answer, out *provider.Stream) error {
-	if _, err := out.Write(s.head); err != nil {
+	if _, err := out.Write(s.head()); err != nil {
 		return err
 	}
 	if a.Fault == "garbage" {
 		_, err := out.Write([]byte("data: {not json\n\n"))
 		return err
 	}
-	for i, p := range s.pieces {
-		if a.Fault == "cut_stream" && i >= len(s.pieces)/2 {
+	for i := range s.pieces() {
+		if a.Fault == "cut_stream" && i >= s.pieces()/2 {
 			return errors.Join(out.Flush(), errCut) // half of it has left
 		}
 		if i > 0 && a.ChunkDelayMS > 0 {
@@ -121,7 +128,7 @@ func (s *script) play(r *provider.Request, a *ask, o *answer, out *provider.Stre
 				return err
 			}
 		}
-		if _, err := out.Write(p); err != nil {
+		if _, err := out.Write(s.piece(i)); err != nil {
 			return err
 		}
 		if a.ChunkDelayMS > 0 {
@@ -131,6 +138,6 @@ func (s *script) play(r *provider.Request, a *ask, o *answer, out *provider.Stre
 		}
 	}
 	out.Usage(o.usage)
-	_, err := out.Write(s.tail)
+	_, err := out.Write(s.tail())
 	return err
 }

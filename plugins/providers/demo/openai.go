@@ -87,46 +87,48 @@ func (openAI) events(id string, a *ask, o *answer) (s script) {
 	e := chunk{}
 	e.prefix = append(append(e.prefix, `data: {"id":"chatcmpl-`...), id...)
 	e.prefix = quote(append(e.prefix, `","object":"chat.completion.chunk","created":`+created+`,"model":`...), a.name)
+	e.prefix = append(e.prefix, `,"choices":[`...)
 	if a.includeUsage {
 		e.null = `,"usage":null`
 	}
+	pieces := a.pieces(o)
+	s.buf = make([]byte, 0, (len(pieces)+4)*a.n*(len(e.prefix)+64)+len(o.text)*a.n+512)
 	for i := range a.n {
-		s.head = e.delta(s.head, i, `"role":"assistant","content":""`)
+		s.buf = e.close(append(e.open(s.buf, i), `"role":"assistant","content":""`...), "null")
 	}
+	s.mark()
 	for _, p := range split(o.reasoning) {
-		s.pieces = append(s.pieces, e.text(i0, `"reasoning_content":`, p))
+		s.buf = e.text(s.buf, 0, `"reasoning_content":`, p)
+		s.mark()
 	}
 	for i, c := range o.calls {
-		s.pieces = append(s.pieces, e.call(i, c)...)
+		e.call(&s, i, c)
 	}
-	if len(o.calls) == 0 {
-		for _, p := range a.pieces(o.text) {
-			for i := range a.n {
-				s.pieces = append(s.pieces, e.text(i, `"content":`, p))
-			}
+	for _, p := range pieces {
+		for i := range a.n {
+			s.buf = e.text(s.buf, i, `"content":`, p)
+			s.mark()
 		}
 	}
 	for i := range a.n {
-		s.tail = e.finish(s.tail, i, o.finish("stop", "length", "tool_calls"))
+		s.buf = e.close(e.open(s.buf, i), `"`+o.finish("stop", "length", "tool_calls")+`"`)
 	}
 	if a.includeUsage {
-		s.tail = append(append(s.tail, e.prefix...), `,"choices":[],"usage":`...)
-		s.tail = append(openAIUsage(s.tail, o.usage), "}\n\n"...)
+		s.buf = append(append(s.buf, e.prefix...), `],"usage":`...)
+		s.buf = append(openAIUsage(s.buf, o.usage), "}\n\n"...)
 	}
-	s.tail = append(s.tail, "data: [DONE]\n\n"...)
+	s.buf = append(s.buf, "data: [DONE]\n\n"...)
 	return s
 }
 
-const i0 = 0 // the first choice
-
 // chunk writes chat.completion.chunk events.
 type chunk struct {
-	prefix []byte
+	prefix []byte // up to the choices
 	null   string
 }
 
 func (e *chunk) open(dst []byte, index int) []byte {
-	dst = append(append(dst, e.prefix...), `,"choices":[{"index":`...)
+	dst = append(append(dst, e.prefix...), `{"index":`...)
 	return append(strconv.AppendInt(dst, int64(index), 10), `,"delta":{`...)
 }
 
@@ -135,26 +137,23 @@ func (e *chunk) close(dst []byte, finish string) []byte {
 	return append(append(dst, e.null...), "}\n\n"...)
 }
 
-func (e *chunk) delta(dst []byte, index int, members string) []byte {
-	return e.close(append(e.open(dst, index), members...), "null")
-}
-
-func (e *chunk) text(index int, member, text string) []byte {
-	dst := make([]byte, 0, len(e.prefix)+len(text)+100)
+func (e *chunk) text(dst []byte, index int, member, text string) []byte {
 	return e.close(quote(append(e.open(dst, index), member...), text), "null")
 }
 
-func (e *chunk) call(i int, c toolCall) (out [][]byte) {
-	open := append(strconv.AppendInt(append(e.open(nil, i0), `"tool_calls":[{"index":`...), int64(i), 10), ',')
-	first := append(openAICall(open[:len(open):len(open)], i, c.name, ""), "}]"...)
-	out = append(out, e.close(first, "null"))
-	for _, p := range halves(c.arguments) {
-		part := quote(append(open[:len(open):len(open)], `"function":{"arguments":`...), p)
-		out = append(out, e.close(append(part, "}}]"...), "null"))
+// call writes a tool call: its name first, then its arguments in parts.
+func (e *chunk) call(s *script, i int, c toolCall) {
+	open := func() {
+		s.buf = append(e.open(s.buf, 0), `"tool_calls":[{"index":`...)
+		s.buf = append(strconv.AppendInt(s.buf, int64(i), 10), ',')
 	}
-	return out
-}
-
-func (e *chunk) finish(dst []byte, index int, reason string) []byte {
-	return e.close(e.open(dst, index), `"`+reason+`"`)
+	open()
+	s.buf = e.close(append(openAICall(s.buf, i, c.name, ""), "}]"...), "null")
+	s.mark()
+	for _, p := range halves(c.arguments) {
+		open()
+		s.buf = quote(append(s.buf, `"function":{"arguments":`...), p)
+		s.buf = e.close(append(s.buf, "}}]"...), "null")
+		s.mark()
+	}
 }
