@@ -18,7 +18,6 @@ type openai struct{}
 func (openai) Manifest() provider.Manifest {
 	m := provider.Manifest{
 		Name: "openai", Version: "1.0.0", Config: config{}, Credential: provider.CredentialOptional,
-		Models: presets["openai"].models,
 		Operations: []provider.Operation{
 			{Op: wire.OpChat, Dialect: wire.OpenAIChat},
 			{Op: wire.OpChat, Dialect: wire.AnthropicMessages},
