@@ -16,6 +16,7 @@ func (u *unit) stop() {
 	case <-u.stopping:
 	default:
 		close(u.stopping)
+		u.endLife()
 	}
 }
 

@@ -23,6 +23,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// maxMessage bounds what an adapter can make the host hold in memory.
+const maxMessage = 4 << 20
+
 // capabilities are what this host can do beyond version 1 of the contract.
 var capabilities = []string{}
 
@@ -90,9 +93,10 @@ func (in *instance) launch(s *Supervisor) (err error) {
 		Logger:           hclog.NewNullLogger(),
 		SyncStdout:       lineWriter{in.log},
 		SyncStderr:       lineWriter{in.log},
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage))},
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: in.dir},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
-			in.rules.socketDir = socketDir
+			in.rules.socketDir, in.proc.socketDir = socketDir, socketDir
 			in.proc.cmd.Env = environment(cmd.Env)
 			return in.proc, nil
 		},
@@ -130,6 +134,9 @@ func (in *instance) configure(ctx context.Context, spec *Spec) (err error) {
 	if in.about, err = in.rpc.Describe(ctx, &pb.DescribeRequest{Capabilities: capabilities}); err != nil {
 		return fmt.Errorf("cannot describe it: %w", reason(err))
 	}
+	if in.about.GetCredential() == "required" && len(spec.Credentials) == 0 {
+		return errors.New("it needs a credential: add credentials")
+	}
 	hosts, err := spec.hosts(in.about.GetHosts())
 	if err != nil {
 		return err
@@ -157,7 +164,7 @@ func (in *instance) healthy(ctx context.Context) error {
 
 // subscribe opens the stream of leases and waits for the first set.
 func (in *instance) subscribe(ctx, life context.Context) (*pb.EndpointsResponse, error) {
-	stream, err := in.rpc.Endpoints(life, &pb.EndpointsRequest{}, grpc.MaxCallRecvMsgSize(4<<20))
+	stream, err := in.rpc.Endpoints(life, &pb.EndpointsRequest{})
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask for endpoints: %w", reason(err))
 	}

@@ -40,7 +40,7 @@ type leaseRules struct {
 type leased struct {
 	claim    *pb.Lease
 	endpoint *call.Endpoint
-	expires  time.Time // of a direct lease whose adapter is gone
+	expires  time.Time // of a direct lease, unless it is renewed
 }
 
 // endpoint checks a lease and turns it into an endpoint without a transport.

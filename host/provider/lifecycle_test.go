@@ -161,7 +161,7 @@ func TestQuarantine(t *testing.T) {
 func TestDirectLeaseOutlivesItsAdapterUntilItExpires(t *testing.T) {
 	s := newSupervisor(t, nil)
 	s.timing.crashes, s.timing.quarantine = 1, time.Hour
-	set := mustApply(t, s, self(t, "fake", map[string]any{"leases": []any{map[string]any{"url": "https://api.fake.example/v1", "ttl_ms": 300}}}))
+	set := mustApply(t, s, self(t, "fake", map[string]any{"leases": []any{map[string]any{"url": "https://api.fake.example/v1", "ttl_ms": 1000}}}))
 	set.Commit()
 	p := set.Provider("fake")
 	before := p.Endpoint(wire.OpEmbeddings, wire.OpenAIEmbeddings)

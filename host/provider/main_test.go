@@ -56,7 +56,7 @@ type fakeLease struct {
 }
 
 func (*fake) Manifest() sdk.Manifest {
-	return sdk.Manifest{Name: "fake", Version: "0.1.0", Config: fakeConfig{}, Hosts: []string{"api.fake.example"},
+	return sdk.Manifest{Name: "fake", Version: "0.1.0", Config: fakeConfig{}, Credential: sdk.CredentialOptional, Hosts: []string{"api.fake.example"},
 		Models: []sdk.Model{{Name: "m", Ops: []wire.Op{wire.OpChat}, Context: 1000}}}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -54,12 +55,14 @@ type process struct {
 	lifeline *os.File // the other end is its standard input: it ends when this closes
 	stdout   *os.File
 	stderr   *os.File
-	child    []*os.File // the child's ends
-	pidfd    int
-	mu       sync.Mutex // held while it starts
-	killed   bool
-	once     sync.Once
-	done     chan struct{} // closed when it is dead and reaped
+	// socketDir is where its control socket must be.
+	socketDir string
+	child     []*os.File // the child's ends
+	pidfd     int
+	mu        sync.Mutex // held while it starts
+	killed    bool
+	once      sync.Once
+	done      chan struct{} // closed when it is dead and reaped
 }
 
 // newProcess prepares the execution of an image in dir; its environment is
@@ -126,6 +129,9 @@ func (p *process) Start(context.Context) error {
 		close(p.done)
 		return fmt.Errorf("cannot execute adapter: %w", err)
 	}
+	// No core file may hold a credential. Too late only for a process that is
+	// dead already.
+	_ = unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
 	go p.reap()
 	return nil
 }
@@ -222,8 +228,12 @@ func (p *process) pid() int {
 // Diagnose implements runner.Runner.
 func (p *process) Diagnose(context.Context) string { return "" }
 
-// PluginToHost implements runner.Runner.
+// PluginToHost implements runner.Runner: it checks the address that the
+// adapter wants to be connected at.
 func (p *process) PluginToHost(network, addr string) (string, string, error) {
+	if network != "unix" || filepath.Dir(addr) != p.socketDir {
+		return "", "", fmt.Errorf("it wants to be connected at %s %q, which is not in its folder", clip(network), clip(addr))
+	}
 	return network, addr, nil
 }
 

@@ -27,6 +27,8 @@ type Supervisor struct {
 	timing timing
 	run    *runDir
 	spawn  *spawner
+	life   context.Context // until Stop
+	end    context.CancelFunc
 	images images
 
 	apply   sync.Mutex // held while a Set is being made
@@ -47,8 +49,10 @@ func New(opts Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Supervisor{opts: opts, timing: defaultTiming(), run: run, spawn: newSpawner(),
-		images: images{folder: run.folder}, units: map[*unit]struct{}{}}, nil
+	s := &Supervisor{opts: opts, timing: defaultTiming(), run: run, spawn: newSpawner(),
+		images: images{folder: run.folder}, units: map[*unit]struct{}{}}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s, nil
 }
 
 var errStopped = errors.New("cannot apply providers: the supervisor has stopped")
@@ -78,6 +82,9 @@ func (s *Supervisor) Apply(ctx context.Context, specs []Spec) (*Set, error) {
 		}
 		set.entries[spec.Name] = &entry{spec: spec}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
 	err := set.build(ctx, current)
 	s.mu.Lock()
 	if err == nil && s.stopped {
@@ -104,7 +111,7 @@ func (s *Supervisor) Stop() {
 		u.hurry()
 	}
 	s.mu.Unlock()
-	// A Set that is being built sees stopped and discards what it started.
+	s.end() // a Set that is being built fails and discards what it started
 	s.apply.Lock()
 	defer s.apply.Unlock()
 	s.ends.Wait()

@@ -62,8 +62,10 @@ type unit struct {
 	providers []*call.Provider
 	endpoints *call.Endpoints // published last
 	stat      Stat
-	counter   *call.Process // of the running process
-	force     chan struct{} // closed: no more draining
+	counter   *call.Process   // of the running process
+	force     chan struct{}   // closed: no more draining
+	life      context.Context // until stopping is closed
+	endLife   context.CancelFunc
 	stopping  chan struct{} // closed: end
 	retry     chan struct{} // leave quarantine
 	done      chan struct{} // closed when the goroutine has ended
@@ -74,6 +76,7 @@ type unit struct {
 func newUnit(ctx context.Context, s *Supervisor, spec Spec, im *image) (*unit, error) {
 	u := &unit{sup: s, spec: spec, image: im, force: make(chan struct{}), stopping: make(chan struct{}),
 		retry: make(chan struct{}, 1), done: make(chan struct{})}
+	u.life, u.endLife = context.WithCancel(context.Background())
 	u.stat = Stat{Provider: spec.Name, Adapter: spec.Adapter, SHA256: im.sha256, State: Restarting}
 	if spec.Path != "" {
 		u.stat.Adapter = spec.Path
@@ -137,7 +140,10 @@ func (u *unit) watch() error {
 	tick := time.NewTicker(u.sup.timing.health)
 	defer tick.Stop()
 	missed := 0
+	expiry := time.NewTimer(0)
+	defer expiry.Stop()
 	for {
+		expiry.Reset(u.nextExpiry())
 		select {
 		case <-u.stopping:
 			return nil
@@ -150,6 +156,8 @@ func (u *unit) watch() error {
 				continue
 			}
 			closeAll(u.publish(list, false))
+		case now := <-expiry.C:
+			u.expire(now)
 		case <-tick.C:
 			if missed = u.check(missed); missed >= u.sup.timing.unhealthy {
 				return errUnhealthy
@@ -195,18 +203,7 @@ func (u *unit) revive() bool {
 		if !u.wait(u.delay(time.Now())) {
 			return false
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		stop := make(chan struct{})
-		go func() {
-			select {
-			case <-u.stopping:
-				cancel()
-			case <-stop:
-			}
-		}()
-		err := u.begin(ctx)
-		close(stop)
-		cancel()
+		err := u.begin(u.life)
 		if err == nil {
 			u.mu.Lock()
 			u.stat.Restarts++
@@ -245,17 +242,16 @@ func (u *unit) delay(now time.Time) time.Duration {
 func (u *unit) wait(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	expiry := time.NewTimer(0)
+	defer expiry.Stop()
 	for {
-		expiry := time.NewTimer(u.nextExpiry())
+		expiry.Reset(u.nextExpiry())
 		select {
 		case <-u.stopping:
-			expiry.Stop()
 			return false
 		case <-u.retry:
-			expiry.Stop()
 			return true
 		case <-timer.C:
-			expiry.Stop()
 			return true
 		case now := <-expiry.C:
 			u.expire(now)
@@ -266,7 +262,9 @@ func (u *unit) wait(d time.Duration) bool {
 func (u *unit) nextExpiry() time.Duration {
 	next := time.Duration(1<<63 - 1)
 	for _, l := range u.leases {
-		next = min(next, time.Until(l.expires))
+		if l.endpoint.Direct() {
+			next = min(next, time.Until(l.expires))
+		}
 	}
 	return max(next, 0)
 }
@@ -274,7 +272,7 @@ func (u *unit) nextExpiry() time.Duration {
 func (u *unit) expire(now time.Time) {
 	var left []leased
 	for _, l := range u.leases {
-		if l.expires.After(now) {
+		if !l.endpoint.Direct() || l.expires.After(now) {
 			left = append(left, l)
 		}
 	}

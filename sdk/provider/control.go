@@ -20,6 +20,9 @@ import (
 // DefaultTTL is how long a direct lease outlives its adapter unless it says otherwise.
 const DefaultTTL = time.Minute
 
+// minTTL bounds how often leases are renewed.
+const minTTL = time.Second
+
 // control serves the control plane of one Provider.
 type control struct {
 	pb.UnimplementedProviderServer
@@ -102,7 +105,7 @@ func (c *control) publish(setup *Setup, list []Route) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.leases, c.renew = out, max(renew, time.Second)
+	c.leases, c.renew = out, renew
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
@@ -118,7 +121,7 @@ func (c *control) Endpoints(_ *pb.EndpointsRequest, stream pb.Provider_Endpoints
 				return err
 			}
 		}
-		timer := time.NewTimer(max(renew, time.Second))
+		timer := time.NewTimer(max(renew, minTTL/2))
 		select {
 		case <-changed:
 		case <-timer.C:
@@ -176,6 +179,7 @@ func direct(l *Lease) *pb.Lease {
 	if ttl <= 0 {
 		ttl = DefaultTTL
 	}
+	ttl = max(ttl, minTTL)
 	out := &pb.Lease{
 		Operation: l.Op.String(), Dialect: l.Dialect.String(), Url: l.URL, PassHeaders: l.PassHeaders,
 		Models: l.Models, StreamUsage: l.StreamUsage, MaxTokensMember: l.MaxTokens, TtlMs: ttl.Milliseconds(),
