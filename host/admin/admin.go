@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -121,6 +122,10 @@ func (s *Server) handler() http.Handler {
 		return nil, notFound("there is no %s %s", r.Method, r.URL.Path)
 	}))
 	// The token is asked for before anything under /admin is looked at.
+	admin.HandleFunc("GET /admin/pprof/profile", pprof.Profile)
+	admin.HandleFunc("GET /admin/pprof/{name}", func(w http.ResponseWriter, r *http.Request) {
+		pprof.Handler(r.PathValue("name")).ServeHTTP(w, r)
+	})
 	mux.Handle("/admin/", s.authorized(admin))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, notFound("there is no %s here: see /admin/status, /metrics, /healthz, /readyz", r.URL.Path))
