@@ -103,12 +103,16 @@ func (r *leaseRules) direct(e *call.Endpoint, raw string) error {
 	if err := r.hosts.Check(u); err != nil {
 		return err
 	}
-	e.Network, e.TLS, e.Host, e.Path = "tcp", u.Scheme == "https", u.Host, u.RequestURI()
-	port := u.Port()
+	host, port := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()
+	e.Network, e.TLS, e.Path, e.Host = "tcp", u.Scheme == "https", u.RequestURI(), host
+	standard := map[bool]string{true: "443", false: "80"}[e.TLS]
 	if port == "" {
-		port = map[bool]string{true: "443", false: "80"}[e.TLS]
+		port = standard
 	}
-	e.Addr = net.JoinHostPort(u.Hostname(), port)
+	e.Addr = net.JoinHostPort(host, port)
+	if port != standard || strings.Contains(host, ":") {
+		e.Host = e.Addr
+	}
 	allowed := r.hosts.AllowIP(u.Hostname())
 	e.AllowIP = func(ip [16]byte) bool { return allowed(netip.AddrFrom16(ip)) }
 	return nil

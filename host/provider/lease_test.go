@@ -65,6 +65,19 @@ func TestDirectLease(t *testing.T) {
 	}
 }
 
+func TestHostsAreNormal(t *testing.T) {
+	f := func(u, addr, host string) {
+		t.Helper()
+		e, err := rules(t).endpoint(lease(func(l *pb.Lease) { l.Url = u }))
+		if err != nil || e.Addr != addr || e.Host != host {
+			t.Errorf("%s: got %+v, %v", u, e, err)
+		}
+	}
+	f("https://API.Fake.Example./v1", "api.fake.example:443", "api.fake.example")
+	f("https://api.fake.example:443/v1", "api.fake.example:443", "api.fake.example")
+	f("http://127.0.0.1:9000/v1", "127.0.0.1:9000", "127.0.0.1:9000")
+}
+
 func TestUnixLease(t *testing.T) {
 	r := rules(t)
 	e, err := r.endpoint(&pb.Lease{Operation: "chat", Dialect: "anthropic-messages", Socket: filepath.Join(r.socketDir, "data")})
