@@ -75,12 +75,17 @@ func sweepRunDirs(parent string) {
 	}
 }
 
+// lockFile makes a locked file. It gets its name only when it is locked: a
+// gateway that starts at the same time would take the folder for abandoned.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
