@@ -157,10 +157,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
 		if n := s.whole(); n > 0 {
-			out := s.pass((*s.buf)[:n])
-			rest := copy(*s.buf, (*s.buf)[n:])
-			*s.buf = (*s.buf)[:rest]
-			if len(out) > 0 {
+			if out := s.pass((*s.buf)[:n]); len(out) > 0 {
 				m, err := w.Write(out)
 				total += int64(m)
 				if err != nil {
@@ -169,6 +166,8 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 					return total, err
 				}
 			}
+			rest := copy(*s.buf, (*s.buf)[n:]) // only now: what was written may lie there
+			*s.buf = (*s.buf)[:rest]
 			if s.upErr != nil {
 				s.finish(s.upErr)
 				return total, errCut

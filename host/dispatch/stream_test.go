@@ -154,3 +154,30 @@ type counter struct {
 }
 
 func (c *counter) Write(p []byte) (int, error) { c.writes++; return c.Buffer.Write(p) }
+
+// TestAnyChunkingGivesTheSameBytes: wherever the network cuts the upstream's
+// bytes, the caller gets what was sent.
+func TestAnyChunkingGivesTheSameBytes(t *testing.T) {
+	var sent strings.Builder
+	for i := range 12 {
+		sent.WriteString(delta(strings.Repeat("x", i*3)))
+	}
+	sent.WriteString(finish)
+	for _, size := range []int{1, 7, 64, 100, 150, 333, 1000} {
+		r := newRig(t, dispatch.Options{})
+		r.target("a", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for rest := sent.String() + usage + doneEvent; rest != ""; {
+				n := min(size, len(rest))
+				_, _ = io.WriteString(w, rest[:n])
+				w.(http.Flusher).Flush()
+				rest = rest[n:]
+			}
+		}, wantsUsage)
+		out, err, werr := r.do(r.call(streamCall))
+		before, _, found := strings.Cut(out, ": signalbox ")
+		if err != nil || werr != nil || !found || before != sent.String() {
+			t.Errorf("pieces of %d bytes: %v, %v, caller got %q", size, err, werr, out)
+		}
+	}
+}
