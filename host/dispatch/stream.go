@@ -28,6 +28,7 @@ type stream struct {
 	exchange
 	status   int
 	buf      *[]byte // bytes that have arrived; nil while there are none
+	edited   *[]byte // what pass returned, where that is not just a part of buf
 	usage    wire.Usage
 	metered  bool
 	reason   bool // a finish reason has been seen
@@ -108,7 +109,7 @@ func (s *stream) fill() error {
 		}
 	}
 	if s.buf == nil {
-		s.buf = streamBuffers.Get().(*[]byte)
+		s.buf = getBuffer()
 	}
 	b := *s.buf
 	room := max(cap(b)-len(b), streamBuffer)
@@ -128,15 +129,21 @@ func (s *stream) bytes() []byte {
 	return *s.buf
 }
 
+// drop gives the buffers back.
 func (s *stream) drop() {
-	if s.buf != nil {
-		if cap(*s.buf) <= 4*streamBuffer {
-			call.Poison(*s.buf)
-			*s.buf = (*s.buf)[:0]
-			streamBuffers.Put(s.buf)
-		}
-		s.buf = nil
+	s.buf, s.edited = putBuffer(s.buf), putBuffer(s.edited)
+}
+
+func getBuffer() *[]byte { return streamBuffers.Get().(*[]byte) }
+
+// putBuffer returns nil for the holder to forget b by.
+func putBuffer(b *[]byte) *[]byte {
+	if b != nil && cap(*b) <= 4*streamBuffer {
+		call.Poison(*b)
+		*b = (*b)[:0]
+		streamBuffers.Put(b)
 	}
+	return nil
 }
 
 // whole is the length of the complete events in the buffer.
@@ -194,7 +201,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 // same bytes, unless a usage event that only the gateway asked for must go or
 // the closing comment must come. The result is valid until the next call.
 func (s *stream) pass(events []byte) []byte {
-	kept := 0 // events[:kept] stay as they are
+	kept := 0 // events[:kept] stand in out already
 	var out []byte
 	for from := 0; from < len(events); {
 		to := from + eventLen(events[from:])
@@ -203,6 +210,11 @@ func (s *stream) pass(events []byte) []byte {
 		drop := s.meter(ev, events[from:to])
 		last := !s.ended && ev.isLast()
 		if drop || last {
+			if out == nil {
+				s.edited = putBuffer(s.edited)
+				s.edited = getBuffer()
+				out = *s.edited
+			}
 			out = append(out, events[kept:from]...)
 			kept = from
 			if drop {
@@ -215,10 +227,11 @@ func (s *stream) pass(events []byte) []byte {
 		}
 		from = to
 	}
-	if out == nil && kept == 0 {
+	if out == nil {
 		return events
 	}
-	return append(out, events[kept:]...)
+	*s.edited = append(out, events[kept:]...)
+	return *s.edited
 }
 
 // meter reads what an event tells of usage, end and errors. It reports whether
