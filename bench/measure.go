@@ -26,6 +26,9 @@ func (s sample) CPU() float64 { return s.Host + s.Adapters }
 // measure runs total requests of shape s over conns connections against t. The
 // processor time is read when everything that the requests left to do is done.
 func (l *lab) measure(t *target, s shape, conns, total int) (sample, error) {
+	if err := l.warm(t); err != nil {
+		return sample{}, err
+	}
 	if err := l.settle(t); err != nil {
 		return sample{}, err
 	}
@@ -67,6 +70,16 @@ func (l *lab) measure(t *target, s shape, conns, total int) (sample, error) {
 		}
 	}
 	return out, l.running()
+}
+
+// warm sends one request with every key: while others were measured, t has let
+// go of what it keeps for keys in use.
+func (l *lab) warm(t *target) error {
+	_, err := load.Run(load.Job{Addr: t.addr(shape1K), Requests: t.requests(shape1K), Conns: 1, Total: keyCount, Check: t.check(shape1K)})
+	if err != nil {
+		return fmt.Errorf("cannot warm up %s: %w", t.name, err)
+	}
+	return nil
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -73,6 +73,9 @@ func (s *suite) idle(ctx context.Context) error {
 // hold opens n streams through t and returns how much memory each adds, in
 // KB, counted in all processes of t. All of them must then end as they should.
 func (s *suite) hold(t *target, n int) (float64, error) {
+	if err := s.lab.warm(t); err != nil {
+		return 0, err
+	}
 	if err := s.lab.settle(t); err != nil {
 		return 0, err
 	}

@@ -20,7 +20,7 @@ var stageTable = []stage{
 	{"scan", "./sdk/wire/scan", "BenchmarkRequest/1KB"},
 	{"auth", "./host/auth", "BenchmarkAuthenticate/hit"},
 	{"policy_hit", "./host/policy", "BenchmarkDecideAllHit"},
-	{"policy_cold_unit", "./host/policy", "BenchmarkUnitCold/*"},
+	{"policy_cold_unit", "./host/policy", "BenchmarkUnitCold/network"},
 	{"policy_99", "./host/policy", "BenchmarkDecide99"},
 	{"bound", "./host/meter", "BenchmarkBound"},
 	{"budget", "./host/budget", "BenchmarkReserveSettle"},

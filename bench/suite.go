@@ -45,7 +45,8 @@ func newSuite(o options, out io.Writer) (*suite, error) {
 	return &suite{opt: o, out: out, bars: bars, only: only, samples: map[string]map[string][]sample{}, measures: report.Measures{}}, nil
 }
 
-// part is one kind of measurement. Those that need the lab share one.
+// part is one kind of measurement. Those that need a lab get a fresh one each:
+// what one has left in memory is not the next one's.
 type part struct {
 	name string
 	do   func(*suite, context.Context) error
@@ -67,32 +68,47 @@ func (s *suite) run(ctx context.Context) error {
 		if !s.wants(p.name) {
 			continue
 		}
-		if p.lab && s.lab == nil {
-			l, err := newLab(s.opt)
-			defer l.stop(s.opt.keep)
-			if err != nil {
-				return err
-			}
-			s.lab = l
-			if s.opt.keep {
-				fmt.Fprintln(s.out, "logs and configuration:", l.dir)
-			}
+		do := p.do
+		if p.lab {
+			do = func(s *suite, ctx context.Context) error { return s.inLab(ctx, p.do) }
 		}
-		if err := p.do(s, ctx); err != nil {
-			s.failures = append(s.failures, fmt.Sprintf("%s: %v", p.name, err))
-			fmt.Fprintf(s.out, "FAILED %s: %v\n", p.name, err)
+		if err := do(s, ctx); err != nil {
+			s.fail(p.name, err)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	if s.lab != nil && s.opt.gateway() {
-		s.settleBill()
-	}
 	return s.conclude(start)
 }
 
-// wants reports whether a part was asked for. The bill comes with the lab.
+// inLab does a part in a lab of its own and settles the bill afterwards.
+func (s *suite) inLab(ctx context.Context, do func(*suite, context.Context) error) error {
+	l, err := newLab(s.opt)
+	defer l.stop(s.opt.keep)
+	if err != nil {
+		return err
+	}
+	s.lab = l
+	if s.opt.keep {
+		fmt.Fprintln(s.out, "logs and configuration:", l.dir)
+	}
+	if err := do(s, ctx); err != nil {
+		return err
+	}
+	if !s.opt.gateway() {
+		return nil
+	}
+	return s.settleBill()
+}
+
+// fail remembers what went wrong: it makes the run incomplete.
+func (s *suite) fail(what string, err error) {
+	s.failures = append(s.failures, what+": "+err.Error())
+	fmt.Fprintf(s.out, "FAILED %s: %v\n", what, err)
+}
+
+// wants reports whether a part was asked for. The bill comes with every lab.
 func (s *suite) wants(part string) bool {
 	return part == "bill" && s.lab != nil || slices.Contains(strings.Split(s.opt.parts, ","), part)
 }

@@ -93,8 +93,7 @@ func (s *suite) try(t trial, name string) error {
 	}
 	if err != nil {
 		delete(s.samples[t.name], name)
-		s.failures = append(s.failures, fmt.Sprintf("%s: %v", t.name, err))
-		fmt.Fprintf(s.out, "FAILED %s: %v\n", t.name, err)
+		s.fail(t.name, err)
 		return err
 	}
 	s.samples[t.name][name] = append(s.samples[t.name][name], smp)

@@ -24,7 +24,6 @@ type Job struct {
 	Requests []Request // sent in turn, each connection from another start
 	Conns    int
 	Total    int           // requests in all
-	Warmup   int           // requests before, not counted
 	Timeout  time.Duration // for one answer; default 30 s
 	Check    Check
 }
@@ -60,11 +59,6 @@ func Run(j Job) (Result, error) {
 	}()
 	if err != nil {
 		return Result{}, err
-	}
-	if j.Warmup > 0 {
-		if _, err := drive(j, conns, j.Warmup); err != nil {
-			return Result{}, fmt.Errorf("cannot warm up: %w", err)
-		}
 	}
 	return drive(j, conns, j.Total)
 }

@@ -48,12 +48,12 @@ type shapes struct{ byPath map[string]map[string]*shape }
 func prepare() *shapes {
 	s := &shapes{byPath: map[string]map[string]*shape{}}
 	s.byPath["/v1/chat/completions"] = map[string]*shape{
-		Model1K: openAI(Model1K, 600), Model16K: openAI(Model16K, 15_600),
+		Model1K: openAIAnswer(Model1K, 600), Model16K: openAIAnswer(Model16K, 15_600),
 		ModelBurst: openAIStream(ModelBurst), ModelPaced: openAIStream(ModelPaced), ModelHeld: openAIStream(ModelHeld),
 		ModelFirst: openAIStream(ModelFirst),
 	}
 	s.byPath["/v1/messages"] = map[string]*shape{
-		Model1K: anthropic(Model1K, 600), Model16K: anthropic(Model16K, 15_600),
+		Model1K: anthropicAnswer(Model1K, 600), Model16K: anthropicAnswer(Model16K, 15_600),
 		ModelBurst: anthropicStream(ModelBurst), ModelPaced: anthropicStream(ModelPaced), ModelHeld: anthropicStream(ModelHeld),
 		ModelFirst: anthropicStream(ModelFirst),
 	}
@@ -95,7 +95,7 @@ func usageOf(size int) Usage {
 	return Usage{Input: int64(size/4 + 20), Cached: 16, Output: int64(size/5 + 1)}
 }
 
-func openAI(model string, size int) *shape {
+func openAIAnswer(model string, size int) *shape {
 	u := usageOf(size)
 	body := fmt.Sprintf(`{"id":"chatcmpl-BenchBenchBenchBench","object":"chat.completion","created":1790000000,"model":%q,`+
 		`"choices":[{"index":0,"message":{"role":"assistant","content":%q,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],`+
@@ -129,7 +129,7 @@ func openAIStream(model string) *shape {
 	return sh
 }
 
-func anthropic(model string, size int) *shape {
+func anthropicAnswer(model string, size int) *shape {
 	u := usageOf(size)
 	body := fmt.Sprintf(`{"id":"msg_BenchBenchBenchBench","type":"message","role":"assistant","model":%q,"content":[{"type":"text","text":%q}],`+
 		`"stop_reason":"end_turn","stop_sequence":null,"usage":%s}`, model, text(size), anthropicUsage(u, u.Output))
