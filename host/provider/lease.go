@@ -123,6 +123,7 @@ var framing = map[string]bool{
 	"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "te": true,
 	"trailer": true, "upgrade": true, "keep-alive": true, "expect": true, "proxy-authorization": true,
 	"proxy-connection": true, "content-encoding": true, "accept-encoding": true,
+	"content-type": true, "user-agent": true, // the host writes these as well
 }
 
 // callers are the headers that hold a caller's own secrets.

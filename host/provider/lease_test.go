@@ -149,7 +149,7 @@ func TestLeasesRefused(t *testing.T) {
 	header := func(name, prefix string) func(l *pb.Lease) {
 		return func(l *pb.Lease) { l.Headers = []*pb.HeaderTemplate{{Name: name, Prefix: prefix}} }
 	}
-	for _, name := range []string{"Host", "transfer-encoding", "Content-Length", "Connection", "TE", "x-signalbox-credential", "", "a b", "a:b", "a\r\nb", "ä"} {
+	for _, name := range []string{"Host", "transfer-encoding", "Content-Length", "Connection", "TE", "x-signalbox-credential", "content-type", "", "a b", "a:b", "a\r\nb", "ä"} {
 		f("may not be set", header(name, "x"))
 	}
 	f("line break", header("x-a", "1\r\nHost: evil.example"))

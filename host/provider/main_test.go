@@ -114,6 +114,8 @@ func answer(c *fakeConfig) sdk.HandlerFunc {
 			fmt.Fprintln(os.Stdout, "out", string(r.Credential()))
 		case "stream":
 			return w.Stream(func(s *sdk.Stream) error {
+				pace := time.NewTicker(10 * time.Millisecond)
+				defer pace.Stop()
 				for i := range 20 {
 					if err := s.Event("", []byte(strconv.Itoa(i))); err != nil {
 						return err
@@ -121,7 +123,7 @@ func answer(c *fakeConfig) sdk.HandlerFunc {
 					if err := s.Flush(); err != nil {
 						return err
 					}
-					time.Sleep(10 * time.Millisecond)
+					<-pace.C
 				}
 				return s.Event("", []byte("end"))
 			})
@@ -236,12 +238,15 @@ func ask(t testing.TB, p *call.Provider, credential string) (a about) {
 // until waits for a condition of another process, at most ten seconds.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	late := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatalf("%s did not happen", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
