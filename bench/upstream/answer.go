@@ -37,6 +37,9 @@ func (s *Server) answer(c net.Conn, q *request) error {
 	return s.play(c, sh, q)
 }
 
+// firstPause lets the first event go its way alone.
+const firstPause = time.Millisecond
+
 // play writes a stream, each event with a write of its own as services do.
 func (s *Server) play(c net.Conn, sh *shape, q *request) error {
 	reported := q.usage && sh.report != nil || sh.reports
@@ -45,8 +48,11 @@ func (s *Server) play(c net.Conn, sh *shape, q *request) error {
 		if i == 1 && sh.hold {
 			<-released
 		}
-		if i > 0 && sh.paced || i == 1 && sh.pause {
+		switch {
+		case i > 0 && sh.paced:
 			time.Sleep(s.opt.Pace)
+		case i == 1 && sh.pause:
+			time.Sleep(firstPause)
 		}
 		if err := write(c, ev); err != nil {
 			return err
