@@ -36,7 +36,7 @@ var layers = map[string]string{
 	"host/meter":     "host/call sdk/wire sdk/wire/scan",
 	"host/policy":    "host/call policies sdk/wire sdk/wire/scan",
 	"host/provider":  "host/call sdk/provider sdk/provider/egress sdk/provider/proto sdk/provider/proto/v1 sdk/wire",
-	"host/route":     "host/call host/wasm sdk/route sdk/route/abi sdk/wire sdk/wire/scan",
+	"host/route":     "host/call host/wasm host/wasm/record sdk/abi sdk/route sdk/wire sdk/wire/scan",
 	"host/server":    "host/call sdk/wire sdk/wire/scan",
 	"host/store":     "host/call host/disk sdk/wire",
 	"host/telemetry": "host/call sdk/wire",
@@ -46,8 +46,11 @@ var layers = map[string]string{
 	"host/e2e":           "",
 	"host/wasm":          "host/wasm/fuel",
 	"host/wasm/fuel":     "",
+	"host/wasm/record":   "host/wasm sdk/abi",
 	"host/wasm/wasmtest": "",
 
+	"sdk/abi":     "",
+	"sdk/abi/gen": "sdk/abi",
 	"sdk/provider": "sdk/provider/egress sdk/provider/internal/local sdk/provider/internal/plug sdk/provider/internal/sse " +
 		"sdk/provider/proto sdk/provider/proto/v1 sdk/wire sdk/wire/scan",
 	"sdk/provider/egress":         "",
@@ -57,9 +60,7 @@ var layers = map[string]string{
 	"sdk/provider/proto":          "sdk/wire",
 	"sdk/provider/proto/v1":       "",
 	"sdk/provider/providertest":   "sdk/provider sdk/provider/internal/local sdk/provider/proto sdk/wire",
-	"sdk/route":                   "sdk/route/abi",
-	"sdk/route/abi":               "",
-	"sdk/route/abi/gen":           "sdk/route/abi",
+	"sdk/route":                   "sdk/abi",
 	"sdk/wire":                    "sdk/wire/internal/lex",
 	"sdk/wire/internal/lex":       "",
 	"sdk/wire/scan":               "sdk/wire",
@@ -81,6 +82,7 @@ var authored = []string{"plugins/", "examples/"}
 // forbidden are dependencies that a package must do without, with the reason.
 var forbidden = []struct{ packages, imports, reason string }{
 	{"sdk/wire", ".", "adapters of any kind build on it: the standard library is enough"},
+	{"sdk/abi", ".", "it is compiled into WebAssembly guests: the standard library is enough"},
 	{"sdk/route", ".", "it is compiled into WebAssembly guests: the standard library is enough"},
 	{"host/call", ".", "every stage imports it: the standard library is enough"},
 	{"host/auth", ".", "it guards the door: nothing of others runs between a key and its verdict"},

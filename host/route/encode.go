@@ -6,7 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/signalbox-ai/signalbox/host/call"
-	"github.com/signalbox-ai/signalbox/sdk/route/abi"
+	"github.com/signalbox-ai/signalbox/host/wasm/record"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
 )
 
@@ -17,7 +18,6 @@ const bytesPerToken = 4
 var (
 	request abi.Request
 	target  abi.Target
-	config  abi.Config
 )
 
 // recordSize is the size of c's record.
@@ -35,24 +35,15 @@ func recordSize(c *call.Call) int {
 // is written: dst holds what an earlier call left.
 func encode(dst []byte, c *call.Call, now int64, seed uint64) {
 	n := min(len(c.Candidates), call.MaxCandidates)
-	s := table{dst: dst, at: abi.RequestSize + n*abi.TargetSize}
+	s := table{record.Strings{Record: dst, At: abi.RequestSize + n*abi.TargetSize}}
 	s.request((*[abi.RequestSize]byte)(dst), c, now, seed)
 	for i := range n {
 		s.target((*[abi.TargetSize]byte)(dst[abi.RequestSize+i*abi.TargetSize:]), c.Candidates[i].Target, now)
 	}
 }
 
-// table appends strings behind the fixed parts of a record.
-type table struct {
-	dst []byte
-	at  int
-}
-
-// put copies text to the table and writes where it is to ref.
-func (s *table) put(ref []byte, text string) {
-	binary.LittleEndian.PutUint64(ref, uint64(len(text))<<32|uint64(s.at))
-	s.at += copy(s.dst[s.at:], text)
-}
+// table writes the parts of a record and the strings behind them.
+type table struct{ record.Strings }
 
 func (s *table) request(b *[abi.RequestSize]byte, c *call.Call, now int64, seed uint64) {
 	le := binary.LittleEndian
@@ -60,13 +51,13 @@ func (s *table) request(b *[abi.RequestSize]byte, c *call.Call, now int64, seed 
 	le.PutUint32(b[unsafe.Offsetof(request.Magic):], abi.MagicRequest)
 	le.PutUint16(b[unsafe.Offsetof(request.Version):], abi.Minor)
 	le.PutUint16(b[unsafe.Offsetof(request.HeaderSize):], uint16(abi.RequestSize))
-	le.PutUint32(b[unsafe.Offsetof(request.Total):], uint32(len(s.dst)))
+	le.PutUint32(b[unsafe.Offsetof(request.Total):], uint32(len(s.Record)))
 	le.PutUint32(b[unsafe.Offsetof(request.Flags):], flags(f))
 	le.PutUint64(b[unsafe.Offsetof(request.ID):], uint64(c.ID))
 	le.PutUint64(b[unsafe.Offsetof(request.NowMS):], uint64(now))
 	le.PutUint64(b[unsafe.Offsetof(request.Rand):], seed)
-	s.put(b[unsafe.Offsetof(request.Model):], modelName(c))
-	s.put(b[unsafe.Offsetof(request.Tenant):], tenant(c))
+	s.Put(b[unsafe.Offsetof(request.Model):], modelName(c))
+	s.Put(b[unsafe.Offsetof(request.Tenant):], tenant(c))
 	le.PutUint32(b[unsafe.Offsetof(request.Kind):], uint32(c.Op))
 	le.PutUint32(b[unsafe.Offsetof(request.Priority):], 0)
 	le.PutUint32(b[unsafe.Offsetof(request.InTokens):], clip(int64(f.Size+bytesPerToken-1)/bytesPerToken))
@@ -86,8 +77,8 @@ func (s *table) request(b *[abi.RequestSize]byte, c *call.Call, now int64, seed 
 
 func (s *table) target(b *[abi.TargetSize]byte, t *call.Target, now int64) {
 	le := binary.LittleEndian
-	s.put(b[unsafe.Offsetof(target.ID):], t.Name)
-	s.put(b[unsafe.Offsetof(target.Region):], t.Region)
+	s.Put(b[unsafe.Offsetof(target.ID):], t.Name)
+	s.Put(b[unsafe.Offsetof(target.Region):], t.Region)
 	le.PutUint64(b[unsafe.Offsetof(target.Tags):], t.Tags)
 	var in, out, context int64
 	if t.Price != nil {
@@ -175,17 +166,3 @@ func clip(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
 
 // left brings a count of what is left, -1 for unknown, into 32 bits.
 func left(n int64) int32 { return int32(min(max(n, -1), math.MaxInt32)) }
-
-// configRecord is what sb_configure gets.
-func configRecord(name string, data []byte) []byte {
-	le := binary.LittleEndian
-	b := make([]byte, abi.ConfigSize+len(name)+len(data))
-	s := table{dst: b, at: abi.ConfigSize}
-	le.PutUint32(b[unsafe.Offsetof(config.Magic):], abi.MagicConfig)
-	le.PutUint16(b[unsafe.Offsetof(config.Version):], abi.Minor)
-	le.PutUint16(b[unsafe.Offsetof(config.HeaderSize):], uint16(abi.ConfigSize))
-	le.PutUint32(b[unsafe.Offsetof(config.Total):], uint32(len(b)))
-	s.put(b[unsafe.Offsetof(config.Name):], name)
-	s.put(b[unsafe.Offsetof(config.Data):], string(data))
-	return b
-}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
-	"github.com/signalbox-ai/signalbox/sdk/route/abi"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
 )
@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden vectors anew")
 // golden compares got with a vector that SDKs in any language are tested on.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	path := filepath.Join("..", "..", "sdk", "route", "abi", "testdata", name)
+	path := filepath.Join("..", "..", "sdk", "abi", "testdata", name)
 	if *update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
@@ -65,12 +65,11 @@ func TestGoldenRecords(t *testing.T) {
 	}
 	encode(record, c, noon.UnixMilli(), seedOf(c))
 	golden(t, "request.sbr1", record)
-	golden(t, "config.sbc1", configRecord("priority", []byte(`{"sticky":true}`)))
 }
 
 // TestGoldenPlan decodes the plan that the Go SDK's test writes.
 func TestGoldenPlan(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join("..", "..", "sdk", "route", "abi", "testdata", "plan.sbp1"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "sdk", "abi", "testdata", "plan.sbp1"))
 	if err != nil {
 		t.Fatal(err)
 	}

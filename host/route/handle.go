@@ -11,6 +11,7 @@ import (
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/wasm"
+	"github.com/signalbox-ai/signalbox/host/wasm/record"
 )
 
 // Handle asks one module. A nil Handle gives the built-in order.
@@ -72,13 +73,13 @@ func (h *Handle) Plan(c *call.Call) {
 // ask runs one decision on an instance. The empty plan means that it declines.
 func ask(in *wasm.Instance, c *call.Call) error {
 	size := recordSize(c)
-	record, err := in.Buffer(size)
+	b, err := in.Buffer(size)
 	if err != nil {
 		return err
 	}
 	now := c.Received.UnixMilli()
 	seed := seedOf(c)
-	encode(record, c, now, seed)
+	encode(b, c, now, seed)
 	in.Moment(now, seed)
 	answer, err := in.Call(size)
 	if err != nil {
@@ -138,7 +139,7 @@ func (h *Handle) load(rt *wasm.Runtime, code, config []byte) error {
 	if id == h.code && bytes.Equal(config, h.config) {
 		return nil
 	}
-	v, err := rt.Load(wasm.Module{Name: h.name, Code: code, Config: configRecord(h.name, config), Strict: len(config) > len("{}"),
+	v, err := rt.Load(wasm.Module{Name: h.name, Code: code, Config: record.Config(h.name, config), Strict: len(config) > len("{}"),
 		Entry: "sb_route", Params: 2, State: h.state})
 	if err != nil {
 		return err

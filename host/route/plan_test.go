@@ -15,8 +15,8 @@ import (
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/wasm/wasmtest"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 	sdk "github.com/signalbox-ai/signalbox/sdk/route"
-	"github.com/signalbox-ai/signalbox/sdk/route/abi"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 

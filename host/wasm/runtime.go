@@ -177,6 +177,7 @@ func checkExports(c wazero.CompiledModule, m Module) error {
 		{name: "sb_buf", params: []api.ValueType{i32}, results: []api.ValueType{i64}},
 		{name: m.Entry, params: entry, results: []api.ValueType{i64}},
 		{name: "sb_configure", params: []api.ValueType{i32, i32}, results: []api.ValueType{i32}, optional: !m.Strict},
+		{name: "sb_observe", params: []api.ValueType{i32, i32}, optional: true},
 		{name: "_initialize", optional: true},
 	}
 	exports := c.ExportedFunctions()

@@ -5,7 +5,7 @@ package route
 import (
 	"unsafe"
 
-	"github.com/signalbox-ai/signalbox/sdk/route/abi"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 )
 
 const (

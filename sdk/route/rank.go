@@ -1,6 +1,6 @@
 package route
 
-import "github.com/signalbox-ai/signalbox/sdk/route/abi"
+import "github.com/signalbox-ai/signalbox/sdk/abi"
 
 // Rank orders targets as the gateway does by itself: a lower class comes
 // first, and within a class each place is drawn at random by weight. The same

@@ -19,7 +19,7 @@ import (
 	"errors"
 	"unsafe"
 
-	"github.com/signalbox-ai/signalbox/sdk/route/abi"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 )
 
 // Target is one place that a request may go to; package abi documents its fields.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/signalbox-ai/signalbox/sdk/route/abi"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 )
 
 var update = flag.Bool("update", false, "write the golden vectors anew")
@@ -24,7 +24,7 @@ func aligned(b []byte) []byte {
 
 func goldenRecord(t testing.TB) []byte {
 	t.Helper()
-	b, err := os.ReadFile("abi/testdata/request.sbr1")
+	b, err := os.ReadFile("../abi/testdata/request.sbr1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +66,11 @@ func TestGoldenPlan(t *testing.T) {
 	p.Try(0)
 	p.Because("cheapest first")
 	if *update {
-		if err := os.WriteFile("abi/testdata/plan.sbp1", p.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile("../abi/testdata/plan.sbp1", p.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile("abi/testdata/plan.sbp1")
+	want, err := os.ReadFile("../abi/testdata/plan.sbp1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestRun(t *testing.T) {
 	if b := Run(record[:100]); b != nil {
 		t.Errorf("got plan %x for half a record", b)
 	}
-	config, err := os.ReadFile("abi/testdata/config.sbc1")
+	config, err := os.ReadFile("../abi/testdata/config.sbc1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"unsafe"
 
-	"github.com/signalbox-ai/signalbox/sdk/route/abi"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 )
 
 // Config is what an instance is configured with before its first decision.

@@ -56,7 +56,7 @@ func decisions(b *testing.B, wasm []byte) {
 
 // eightTargets is the ABI's golden record with its first target eight times.
 func eightTargets(b *testing.B) []byte {
-	golden, err := os.ReadFile("../../../sdk/route/abi/testdata/request.sbr1")
+	golden, err := os.ReadFile("../../../sdk/abi/testdata/request.sbr1")
 	if err != nil {
 		b.Fatal(err)
 	}

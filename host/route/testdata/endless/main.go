@@ -2,8 +2,8 @@
 package main
 
 import (
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 	"github.com/signalbox-ai/signalbox/sdk/route"
-	"github.com/signalbox-ai/signalbox/sdk/route/abi"
 )
 
 func init() { route.Handle(endless) }
