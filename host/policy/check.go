@@ -56,7 +56,7 @@ func Check(path string) (Report, error) {
 		return rep, err
 	}
 	rep.Probes = len(probes)
-	return rep, errors.Join(s.probe(probes), rep.test(src, src.modules))
+	return rep, errors.Join(s.probe(src, probes), rep.test(src, src.modules))
 }
 
 func (u *unit) report() UnitReport {

@@ -22,13 +22,17 @@ type compiled struct {
 	txn      storage.Transaction
 }
 
-// open loads a bundle's data.
+// open loads a bundle's data and the catalogue.
 func open(src *source) (*compiled, error) {
 	if err := checkData(src); err != nil {
 		return nil, err
 	}
+	data, err := src.withCatalogue()
+	if err != nil {
+		return nil, err
+	}
 	// Values read stay OPA terms: without the option each read converts them.
-	store := inmem.NewFromObjectWithOpts(src.data, inmem.OptReturnASTValuesOnRead(true))
+	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
 	txn, err := store.NewTransaction(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the bundle's data: %w", err)
@@ -56,9 +60,10 @@ func (b *compiled) newCompiler(src *source) (*ast.Compiler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ast.NewCompiler().WithStrict(true).WithCapabilities(capabilities()).
+	c := ast.NewCompiler().WithStrict(true).WithCapabilities(capabilities()).
 		WithSchemas(schemas).WithUseTypeCheckAnnotations(true).
-		WithPathConflictsCheck(storage.NonEmpty(context.Background(), b.store, b.txn)), nil
+		WithPathConflictsCheck(storage.NonEmpty(context.Background(), b.store, b.txn))
+	return c, typeCatalogue(c, schemas)
 }
 
 // copyModules keeps the parsed modules as they were: the compiler rewrites its own.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,8 @@ type Options struct {
 	Deadline  time.Duration // of one decision, 5 ms if 0
 	MemoBytes int64         // cap on what is remembered, 8 MiB if 0
 	Filters   []string      // names that policies may demand; any other is an error
+
+	Catalogue Catalogue // what policies know of models; it must not be changed afterwards
 }
 
 func (o Options) withDefaults() Options {
@@ -45,16 +48,17 @@ type Engine struct {
 	reloads, reloadErrors        atomic.Uint64
 	logged                       atomic.Int64 // Unix s of the last error that was logged
 
-	mu      sync.Mutex // held by a reload
-	units   map[string]*unitStats
-	lastErr error
-	watch   *watcher
+	mu        sync.Mutex // held by a reload
+	units     map[string]*unitStats
+	catalogue Catalogue // of the last good snapshot
+	lastErr   error
+	watch     *watcher
 }
 
 // Open loads the bundle; without a good one there is no engine. ctx bounds
 // nothing but the watch, which ends with it or with Close.
 func Open(ctx context.Context, opts Options) (*Engine, error) {
-	e := &Engine{opts: opts.withDefaults(), units: map[string]*unitStats{}}
+	e := &Engine{opts: opts.withDefaults(), units: map[string]*unitStats{}, catalogue: opts.Catalogue}
 	if e.opts.Watch && e.opts.Path != "" { // first, so that no change falls between
 		w, err := watch(ctx, e.opts.Path, e.changed)
 		if err != nil {
@@ -85,21 +89,34 @@ func (e *Engine) changed() {
 func (e *Engine) Reload() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	err := e.reload()
+	return e.reload(e.catalogue)
+}
+
+// SetCatalogue is Reload with another catalogue: both are accepted, or the last
+// good ones stay. c must not be changed afterwards.
+func (e *Engine) SetCatalogue(c Catalogue) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.reload(c)
+}
+
+func (e *Engine) reload(c Catalogue) error {
+	err := e.replace(c)
 	if e.lastErr = err; err != nil {
 		e.reloadErrors.Add(1)
 	}
 	return err
 }
 
-func (e *Engine) reload() error {
+func (e *Engine) replace(c Catalogue) error {
 	src, err := load(e.opts.Path)
 	if err != nil {
 		return err
 	}
-	if old := e.snap.Load(); old != nil && old.revision == src.revision {
+	if old := e.snap.Load(); old != nil && old.revision == src.revision && reflect.DeepEqual(e.catalogue, c) {
 		return nil
 	}
+	src.catalogue = c
 	s, err := activate(src, &e.opts)
 	if err != nil {
 		return fmt.Errorf("cannot activate policy bundle %q: %w", e.opts.Path, err)
@@ -111,8 +128,9 @@ func (e *Engine) reload() error {
 		u.stats = e.units[u.name]
 	}
 	e.snap.Store(s)
+	e.catalogue = c
 	e.reloads.Add(1)
-	e.opts.Log.Info("policy: bundle active", "revision", s.revision, "units", len(s.units))
+	e.opts.Log.Info("policy: bundle active", "revision", s.revision, "units", len(s.units), "models", len(c))
 	return nil
 }
 
@@ -126,7 +144,7 @@ func activate(src *source, o *Options) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.probe(probes)
+	return s, s.probe(src, probes)
 }
 
 var errNothing = errors.New("BUG: the call has no principal")

@@ -32,6 +32,8 @@ type source struct {
 	schemas  map[string][]byte // schemas/NAME.json by name
 	probes   []byte            // probes.json, nil if there is none
 	revision string
+
+	catalogue Catalogue // the host's, not part of the bundle
 }
 
 // load reads the bundle at location: a folder, a .tar.gz, or the default

@@ -16,10 +16,11 @@ import (
 // probe is one golden case of a bundle's probes.json. Its input is laid over
 // the sample input, so that it names only what matters.
 type probe struct {
-	Name  string          `json:"name"`
-	Input json.RawMessage `json:"input"`
-	Allow *bool           `json:"allow"`
-	Codes []string        `json:"codes"` // denial codes, in any order; not checked if absent
+	Name      string          `json:"name"`
+	Input     json.RawMessage `json:"input"`
+	Catalogue Catalogue       `json:"catalogue"` // in place of the host's, which changes; the host's if absent
+	Allow     *bool           `json:"allow"`
+	Codes     []string        `json:"codes"` // denial codes, in any order; not checked if absent
 }
 
 // probeLimit is generous: a probe looks for errors, not for speed.
@@ -58,40 +59,51 @@ func parseProbes(body []byte) ([]probe, error) {
 // bundle's own probes, which must come out as they say, and on sample requests,
 // which must not make any unit fail: rules that contradict each other are found
 // by evaluation alone.
-func (s *snapshot) probe(probes []probe) error {
-	if d, err := s.decideInput(ast.ObjectTerm()); err == nil && d.Allow {
+func (s *snapshot) probe(src *source, probes []probe) error {
+	own := s.units[0].bundle
+	if d, err := s.decideInput(own, ast.ObjectTerm()); err == nil && d.Allow {
 		return errors.New("the empty input is allowed: permit must depend on the caller")
 	}
 	for _, overlay := range []string{`{}`, `{"request": {"op": "embeddings", "modalities": {"out": ["embedding"]}}}`,
 		`{"request": {"stream": true, "tools": ["a"], "max_tokens": 100, "input_size": "max"}, "net": {"ip": "2001:db8::1", "tls": false}}`} {
-		if err := s.sweep(overlay); err != nil {
+		if err := s.sweep(own, overlay); err != nil {
 			return err
 		}
 	}
 	var errs []error
 	for _, p := range probes {
-		if err := s.run(p); err != nil {
+		if err := s.run(src, p); err != nil {
 			errs = append(errs, fmt.Errorf("probe %q: %w", p.Name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (s *snapshot) sweep(overlay string) error {
+func (s *snapshot) sweep(b *compiled, overlay string) error {
 	input, err := s.overlay([]byte(overlay))
 	if err != nil {
 		return err
 	}
-	_, err = s.decideInput(input)
+	_, err = s.decideInput(b, input)
 	return err
 }
 
-func (s *snapshot) run(p probe) error {
+func (s *snapshot) run(src *source, p probe) error {
+	b := s.units[0].bundle
+	if p.Catalogue != nil {
+		other := *src
+		other.catalogue = p.Catalogue
+		data, err := open(&other)
+		if err != nil {
+			return err
+		}
+		data.compiler, b = b.compiler, data
+	}
 	input, err := s.overlay(p.Input)
 	if err != nil {
 		return err
 	}
-	d, err := s.decideInput(input)
+	d, err := s.decideInput(b, input)
 	if err != nil {
 		return err
 	}
@@ -110,11 +122,12 @@ func (s *snapshot) run(p probe) error {
 	return nil
 }
 
-// decideInput evaluates every unit on a document, past all memory.
-func (s *snapshot) decideInput(input *ast.Term) (*call.Decision, error) {
+// decideInput evaluates every unit on a document, past all memory. b is the
+// bundle, or has other data.
+func (s *snapshot) decideInput(b *compiled, input *ast.Term) (*call.Decision, error) {
 	var verdicts []*verdict
 	for _, u := range s.units {
-		v, err := u.eval(input, newDeadline(probeLimit))
+		v, err := u.evalOn(b, input, newDeadline(probeLimit))
 		if err != nil {
 			return nil, err
 		}

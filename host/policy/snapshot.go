@@ -156,6 +156,9 @@ func isThere(b *compiled, index []indexedRule, ref ast.Ref) bool {
 			return true
 		}
 	}
+	if ref.HasPrefix(modelsRef) { // what a model has is a matter of types, which models there are is the host's
+		return true
+	}
 	path, err := storage.NewPathForRef(ref)
 	if err != nil { // data alone
 		return true

@@ -77,14 +77,19 @@ func (u *unit) ask(r *reader) (*verdict, error) {
 }
 
 // eval evaluates the unit; an error means that it decided nothing.
-func (u *unit) eval(input *ast.Term, cancel topdown.Cancel) (v *verdict, err error) {
+func (u *unit) eval(input *ast.Term, cancel topdown.Cancel) (*verdict, error) {
+	return u.evalOn(u.bundle, input, cancel)
+}
+
+// evalOn is eval on b, which may have other data.
+func (u *unit) evalOn(b *compiled, input *ast.Term, cancel topdown.Cancel) (v *verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			v, err = nil, fmt.Errorf("cannot evaluate unit %q: panic: %v", u.name, p)
 		}
 	}()
 	q := topdown.NewQuery(u.query).
-		WithCompiler(u.bundle.compiler).WithStore(u.bundle.store).WithTransaction(u.bundle.txn).
+		WithCompiler(b.compiler).WithStore(b.store).WithTransaction(b.txn).
 		WithInput(input).WithCancel(cancel).WithMetrics(metrics.NoOp()).
 		WithInterQueryBuiltinValueCache(u.values).
 		WithStrictBuiltinErrors(true) // else a bad pattern makes its rule undefined: no denial
