@@ -57,6 +57,15 @@ func (p *Provider) Endpoint(op wire.Op, dialect wire.Dialect) *Endpoint {
 	return e.byKind[op][dialect]
 }
 
+// Serving is Endpoint and Up of one moment.
+func (p *Provider) Serving(op wire.Op, dialect wire.Dialect) (ep *Endpoint, up bool) {
+	e := p.endpoints.Load()
+	if e == nil {
+		return nil, false
+	}
+	return e.byKind[op][dialect], !e.Restarting
+}
+
 // Publish replaces the endpoints; nil means the provider is down for now.
 func (p *Provider) Publish(e *Endpoints) {
 	p.mu.Lock()
@@ -201,9 +210,16 @@ type Credential struct {
 }
 
 // Bench takes c out of use after a 401 or 403: a minute, doubling to an hour.
+// Refusals of requests that ran at the same time count as one.
 func (c *Credential) Bench(now time.Time) {
-	n := min(c.strikes.Add(1)-1, 6)
-	c.BenchedUntil.Store(now.Add(min(time.Minute<<n, time.Hour)).UnixMilli())
+	until, strikes := c.BenchedUntil.Load(), c.strikes.Load()
+	if until > now.UnixMilli() {
+		return
+	}
+	rest := min(time.Minute<<min(strikes, 6), time.Hour)
+	if c.BenchedUntil.CompareAndSwap(until, now.Add(rest).UnixMilli()) {
+		c.strikes.Store(strikes + 1)
+	}
 }
 
 // Usable reports whether c may be tried at nowMS (Unix ms).

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -47,7 +48,7 @@ func (r *run) attempt(cand *call.Candidate, p *call.PlannedAttempt) (call.Answer
 		att.Cost = cand.Bound
 	}
 	c.Attempts = append(c.Attempts, att)
-	if fail.class != wire.ClassInvalid && fail.class != wire.ClassPolicy && !c.Gone.Left() {
+	if !own(fail.class) && fail.class != wire.ClassPolicy && !c.Gone.Left() {
 		t.State.Observe(true, 0, 0)
 	}
 	if fail.class == wire.ClassRateLimit || fail.class == wire.ClassOverloaded {
@@ -94,17 +95,16 @@ func (r *run) endpoint(t *call.Target, now time.Time) (*call.Endpoint, *failure)
 	p := t.Provider
 	for {
 		ep := p.Endpoint(r.c.Op, r.c.Dialect)
-		if ep != nil {
-			if ep.Process.Acquire() {
-				return ep, nil
-			}
-			continue // retired between load and acquire: its successor is published
+		if ep != nil && ep.Process.Acquire() {
+			return ep, nil
 		}
 		changed := p.Changed()
-		if p.Up() && p.Endpoint(r.c.Op, r.c.Dialect) == nil {
+		again, up := p.Serving(r.c.Op, r.c.Dialect)
+		switch {
+		case again != ep: // retired between load and acquire, or just there
+		case ep == nil && up:
 			return nil, &failure{class: wire.ClassModelNotFound, err: unsupported(r.c, t)}
-		}
-		if r.alive() > 1 || !r.waitFor(changed, until) {
+		case r.alive() > 1 || !r.waitFor(changed, until):
 			return nil, &failure{class: wire.ClassNetwork, err: wire.Errorf(503, "provider_down",
 				"provider %q is being restarted: try again", p.Name)}
 		}
@@ -180,40 +180,62 @@ func (x *exchange) do(now time.Time) (call.Answer, *failure) {
 // attempt: no byte of an answer came, and the peer had hung up before.
 func (x *exchange) ask(rw *rewrite, model string, now time.Time) *failure {
 	c := x.c
-	for {
+	for kept := true; ; kept = false {
 		until := now.Add(x.timeouts.Connect)
 		if until.After(x.deadline) {
 			until = x.deadline
 		}
-		cn, err := x.tr.get(&c.Gone, now, until)
+		cn, err := x.tr.get(&c.Gone, now, until, kept)
 		if err != nil {
 			return x.broken(err, false)
 		}
 		x.cn = cn
-		err = cn.wait(now, x.timeouts.FirstByte, x.deadline)
-		if err == nil && c.Gone.Hold(cn.nc) {
-			x.account.Sent(c)
-			c.SentUp = true
-			if err = cn.send(c, x.tr, rw, x.cred, model); err == nil || len(c.Body) > smallBody {
-				// A refusal of a large body may come before all of it was written.
-				if herr := cn.readHead(); herr == nil || err == nil {
-					err = herr
-				}
+		sent, err := x.offer(rw, model, now)
+		if err == nil {
+			length := cn.head.ContentLength()
+			if status := cn.head.StatusCode(); status == 204 || status == 304 {
+				length = 0
 			}
-			if err == nil {
-				cn.body.reset(cn.br, cn.head.ContentLength())
-				return nil
-			}
+			cn.body.reset(cn.br, length)
+			return nil
 		}
 		c.Gone.Free()
 		cn.close()
 		x.cn = nil
-		if cn.reused && stale(err) && !c.Gone.Left() {
+		// What comes later is not about a connection that had been closed before.
+		if cn.reused && !cn.begun && stale(err) && time.Since(now) < staleWithin && !c.Gone.Left() {
 			now = time.Now()
 			continue
 		}
-		return x.broken(err, true)
+		return x.broken(err, sent)
 	}
+}
+
+const staleWithin = time.Second
+
+// offer sends the request on x.cn and reads the head of the answer. sent tells
+// whether bytes may have left.
+func (x *exchange) offer(rw *rewrite, model string, now time.Time) (sent bool, err error) {
+	c, cn := x.c, x.cn
+	if err := cn.wait(now, x.timeouts.FirstByte, x.deadline); err != nil {
+		return false, err
+	}
+	if !c.Gone.Hold(cn.nc) {
+		return false, os.ErrDeadlineExceeded
+	}
+	x.account.Sent(c)
+	c.SentUp = true
+	if err = cn.send(c, x.tr, rw, x.cred, model); err != nil {
+		cn.spoiled = true
+		if len(c.Body) <= smallBody {
+			return true, err
+		}
+	}
+	// A refusal of a large body may come before all of it was written.
+	if herr := cn.readHead(); herr == nil || err == nil {
+		err = herr
+	}
+	return true, err
 }
 
 // done returns the connection to the pool if it can serve again.
@@ -223,7 +245,8 @@ func (x *exchange) done(fail *failure) {
 		return
 	}
 	x.cn = nil
-	if cn.body.done && cn.body.framing != byClose && !cn.head.ConnectionClose() && !x.c.Gone.Left() {
+	clean := cn.body.done && cn.body.framing != byClose && !cn.head.ConnectionClose() && !cn.spoiled
+	if clean && cn.br.Buffered() == 0 && !x.c.Gone.Left() {
 		x.tr.put(cn, time.Now())
 		return
 	}
@@ -234,20 +257,27 @@ func (x *exchange) read() (call.Answer, *failure) {
 	cn := x.cn
 	status := cn.head.StatusCode()
 	kind := cn.head.ContentType()
-	if d := cn.head.Peek(headerDropped); len(d) > 0 {
-		x.c.Dropped = append(x.c.Dropped[:0], d...)
-	}
-	if status >= 200 && status < 300 && bytes.HasPrefix(kind, []byte("text/event-stream")) {
+	x.c.Dropped = append(x.c.Dropped[:0], cn.head.Peek(headerDropped)...)
+	answers := status >= 200 && status < 300
+	if answers && bytes.HasPrefix(kind, []byte("text/event-stream")) {
 		return x.stream(status)
 	}
-	if err := x.readAll(); err != nil {
-		return call.Answer{}, x.broken(err, true)
+	err := x.readAll()
+	if err == nil && answers && cn.body.framing == byClose && !json.Valid(x.c.Buf) {
+		err = io.ErrUnexpectedEOF // nothing else tells the end from a cut
 	}
-	if status >= 200 && status < 300 {
+	switch {
+	case err != nil && (answers || x.c.Gone.Left()):
+		return call.Answer{}, x.broken(err, true)
+	case answers:
 		x.meterJSON()
 		return call.Answer{Status: status, ContentType: contentType(kind), Body: x.c.Buf}, nil
 	}
-	return call.Answer{}, x.refused(status)
+	f := x.refused(status)
+	if err != nil {
+		f.body = nil // the status says enough, a part of the words does not
+	}
+	return call.Answer{}, f
 }
 
 func contentType(kind []byte) string {

@@ -90,17 +90,20 @@ func (d *Dispatcher) Do(c *call.Call) (call.Answer, *wire.Error) {
 	prev := -1
 	for step := r.next(-1); step >= 0; step = r.next(step) {
 		p := &c.Plan.Attempts[step]
-		if prev >= 0 && !r.pause(p, step == prev) {
+		cand := &c.Candidates[p.Index]
+		if prev >= 0 && !r.pause(p, cand.Target, step == prev) {
 			break
 		}
 		prev = step
-		cand := &c.Candidates[p.Index]
 		ans, ok := r.target(cand, p, step)
 		if ok {
 			return ans, nil
 		}
 		if r.last.final || r.left <= 0 || c.Gone.Left() {
 			break
+		}
+		if r.last.retryAfter > r.opt.MaxWait {
+			r.dead |= 1 << step // if no other is left the caller is told when to come back
 		}
 	}
 	return r.give()
@@ -136,13 +139,15 @@ func (r *run) target(cand *call.Candidate, p *call.PlannedAttempt, step int) (ca
 			return ans, true
 		}
 		switch r.last.class {
-		case wire.ClassAuth, wire.ClassQuota:
-			if r.last.tried && hasUsable(cand.Target.Provider, time.Now()) {
+		case wire.ClassAuth, wire.ClassQuota, wire.ClassRateLimit:
+			if r.last.tried && hasAnother(cand.Target.Provider, time.Now()) {
 				continue // the next credential of the same provider
 			}
-			// A refused credential never falls through to another provider.
-			r.last.final = r.last.class == wire.ClassAuth
-			r.dead |= 1 << step
+			if r.last.class != wire.ClassRateLimit {
+				// A refused credential never falls through to another provider.
+				r.last.final = r.last.class == wire.ClassAuth
+				r.dead |= 1 << step
+			}
 		case wire.ClassContextLength, wire.ClassModelNotFound:
 			r.dead |= 1 << step // another model may do
 		case wire.ClassInvalid, wire.ClassContentFilter, wire.ClassPolicy:
@@ -156,7 +161,7 @@ func (r *run) target(cand *call.Candidate, p *call.PlannedAttempt, step int) (ca
 // pause waits before an attempt that goes to a target tried before: full
 // jitter, or what the target asked for if that is longer. A fresh target is
 // tried at once. False means there is no time left to wait.
-func (r *run) pause(p *call.PlannedAttempt, same bool) bool {
+func (r *run) pause(p *call.PlannedAttempt, t *call.Target, same bool) bool {
 	if r.round == 0 && !same {
 		return true
 	}
@@ -169,11 +174,11 @@ func (r *run) pause(p *call.PlannedAttempt, same bool) bool {
 	}
 	bound := min(base<<min(r.round, 10), limit)
 	wait := rand.N(bound) + 1
-	if same && r.last.retryAfter > wait {
-		if r.last.retryAfter > r.opt.MaxWait {
-			return false // the caller is told when to come back
-		}
-		wait = r.last.retryAfter
+	if same {
+		wait = max(wait, r.last.retryAfter)
+	} else {
+		resting := time.Until(time.UnixMilli(t.State.CooldownUntil.Load()))
+		wait = max(wait, min(resting, r.opt.MaxWait))
 	}
 	if time.Until(r.deadline) <= wait {
 		return false
@@ -206,7 +211,9 @@ func pickCredential(p *call.Provider, now time.Time) (cred *call.Credential, ok 
 	return nil, false
 }
 
-func hasUsable(p *call.Provider, now time.Time) bool {
-	cred, ok := pickCredential(p, now)
-	return ok && cred != nil
+// hasAnother reports whether p has a credential beside the one that was just
+// put to rest.
+func hasAnother(p *call.Provider, now time.Time) bool {
+	_, ok := pickCredential(p, now)
+	return ok && len(p.Credentials) > 1
 }

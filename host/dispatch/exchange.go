@@ -105,7 +105,7 @@ func (r *rewrite) plan(c *call.Call, ep *call.Endpoint, model string) (asked boo
 		}
 	}
 	if d := c.Decision; d != nil && d.MaxTokens > 0 && c.Op == wire.OpChat {
-		r.capTokens(f, ep, strconv.FormatInt(d.MaxTokens, 10), d.MaxTokens)
+		r.capTokens(c, ep, d.MaxTokens)
 	}
 	return asked
 }
@@ -129,17 +129,30 @@ func (r *rewrite) keepOptions(c *call.Call) {
 	}
 }
 
-func (r *rewrite) capTokens(f *scan.Facts, ep *call.Endpoint, limit string, n int64) {
-	found := false
+// capTokens lowers what the caller allows to at most n. A member that says
+// nothing (null, 0) is filled in rather than sent twice.
+func (r *rewrite) capTokens(c *call.Call, ep *call.Endpoint, n int64) {
+	f, limit, capped := &c.Facts, strconv.FormatInt(n, 10), false
+	var blank scan.Span
 	for _, at := range f.MaxTokensAt {
-		if at.Present() {
-			found = true
-			if f.MaxTokens > n {
-				r.add(at, limit)
-			}
+		if !at.Present() {
+			continue
+		}
+		switch said, _ := strconv.ParseInt(string(c.Body[at.From:at.To]), 10, 64); {
+		case said > n:
+			r.add(at, limit)
+			capped = true
+		case said > 0:
+			capped = true
+		case !blank.Present():
+			blank = at
 		}
 	}
-	if !found {
+	switch {
+	case capped:
+	case blank.Present():
+		r.add(blank, limit)
+	default:
 		name := ep.MaxTokens
 		if name == "" {
 			name = "max_tokens"
@@ -208,13 +221,29 @@ func appendAdapterHeaders(b []byte, x *call.Call, cred *call.Credential, model s
 	return b
 }
 
+// maxInterim bounds the informational answers (1xx) before the one that counts.
+const maxInterim = 8
+
+var errInterim = errors.New("the upstream sends nothing but informational answers, or switches protocols")
+
 // readHead reads the head of an answer. The first byte is waited for apart:
 // fasthttp hides what kept it from coming.
 func (c *conn) readHead() error {
-	if _, err := c.br.Peek(1); err != nil {
-		return err
+	for range maxInterim {
+		if _, err := c.br.Peek(1); err != nil {
+			return err
+		}
+		c.begun = true
+		if err := c.head.Read(c.br); err != nil {
+			return err
+		}
+		if status := c.head.StatusCode(); status >= 200 {
+			return nil
+		} else if status == 101 {
+			break
+		}
 	}
-	return c.head.Read(c.br)
+	return errInterim
 }
 
 // stale reports whether err is what a connection gives that the peer had

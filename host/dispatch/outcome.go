@@ -107,16 +107,20 @@ func (r *run) noCredential(t *call.Target) *failure {
 		"provider %q has refused all its credentials: the operator must renew them", t.Provider.Name)}
 }
 
+// maxRetryAfter is the longest pause that an upstream is believed to need: a
+// wild value must not take a target or a credential out of use for days.
+const maxRetryAfter = time.Hour
+
 // retryAfter reads the header: seconds, or a date.
 func retryAfter(h []byte, now time.Time) time.Duration {
 	if len(h) == 0 {
 		return 0
 	}
-	if s, err := strconv.ParseFloat(string(h), 64); err == nil && s >= 0 && s < 1e6 {
-		return time.Duration(s * float64(time.Second))
+	if s, err := strconv.ParseFloat(string(h), 64); err == nil && s >= 0 {
+		return time.Duration(min(s, maxRetryAfter.Seconds()) * float64(time.Second))
 	}
 	if at, err := time.Parse(time.RFC1123, string(h)); err == nil {
-		return max(0, at.Sub(now))
+		return min(max(0, at.Sub(now)), maxRetryAfter)
 	}
 	return 0
 }
@@ -150,6 +154,9 @@ func own(class wire.Class) bool {
 func (r *run) exhausted() *wire.Error {
 	f := &r.last
 	status, code := 502, "upstream_error"
+	if own(f.class) && f.status >= 400 {
+		status, code = f.status, f.class.String()
+	}
 	switch f.class {
 	case wire.ClassRateLimit:
 		status, code = 429, "provider_rate_limited"

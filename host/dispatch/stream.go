@@ -31,8 +31,9 @@ type stream struct {
 	edited   *[]byte // what pass returned, where that is not just a part of buf
 	usage    wire.Usage
 	metered  bool
-	reason   bool // a finish reason has been seen
-	ended    bool // the dialect's last event has been seen
+	reasons  int64 // finish reasons that have been seen
+	searched int   // of buf, without finding the end of an event
+	ended    bool  // the dialect's last event has been seen
 	upErr    *wire.Error
 	eof      bool
 	finished bool
@@ -131,7 +132,7 @@ func (s *stream) bytes() []byte {
 
 // drop gives the buffers back.
 func (s *stream) drop() {
-	s.buf, s.edited = putBuffer(s.buf), putBuffer(s.edited)
+	s.buf, s.edited, s.searched = putBuffer(s.buf), putBuffer(s.edited), 0
 }
 
 func getBuffer() *[]byte { return streamBuffers.Get().(*[]byte) }
@@ -149,12 +150,17 @@ func putBuffer(b *[]byte) *[]byte {
 // whole is the length of the complete events in the buffer.
 func (s *stream) whole() int {
 	b := s.bytes()
-	n := bytes.LastIndex(b, []byte("\n\n")) + 2
-	if n == 1 {
-		n = 0
+	from := max(0, s.searched-len("\r\n\r"))
+	n := 0
+	if i := bytes.LastIndex(b[from:], []byte("\n\n")); i >= 0 {
+		n = from + i + 2
 	}
-	if m := bytes.LastIndex(b[n:], []byte("\r\n\r\n")); m >= 0 {
-		n += m + 4
+	from = max(from, n)
+	if i := bytes.LastIndex(b[from:], []byte("\r\n\r\n")); i >= 0 {
+		n = from + i + 4
+	}
+	if n == 0 {
+		s.searched = len(b)
 	}
 	return n
 }
@@ -174,10 +180,13 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 				}
 			}
 			rest := copy(*s.buf, (*s.buf)[n:]) // only now: what was written may lie there
-			*s.buf = (*s.buf)[:rest]
+			*s.buf, s.searched = (*s.buf)[:rest], 0
 			if s.upErr != nil {
 				s.finish(s.upErr)
 				return total, errCut
+			}
+			if s.ended { // accounted for; Close reads what the upstream still says
+				return total, nil
 			}
 		}
 		if s.eof {
@@ -187,10 +196,9 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 			return total, s.cut(w, err)
 		}
 	}
-	if !s.ended && !s.reason {
-		return total, s.cut(w, io.ErrUnexpectedEOF)
-	}
-	if len(s.bytes()) > 0 { // an unfinished event after the last whole one
+	// Without the dialect's last event: every answer has said why it ends, HTTP
+	// says that all came, and no part of an event is left.
+	if s.reasons < s.c.Facts.N || s.cn.body.framing == byClose || len(s.bytes()) > 0 {
 		return total, s.cut(w, io.ErrUnexpectedEOF)
 	}
 	s.finish(nil)
@@ -225,6 +233,9 @@ func (s *stream) pass(events []byte) []byte {
 			s.ended = true
 			out = s.closing(out)
 		}
+		if s.upErr != nil {
+			events = events[:to] // nothing may follow it, least of all an end
+		}
 		from = to
 	}
 	if out == nil {
@@ -237,14 +248,12 @@ func (s *stream) pass(events []byte) []byte {
 // meter reads what an event tells of usage, end and errors. It reports whether
 // the caller must not see the event.
 func (s *stream) meter(ev event, raw []byte) (drop bool) {
-	if ev.isError() && s.upErr == nil {
+	if ev.isError() && !s.ended {
 		e, _ := wire.ReadError(ev.data)
 		s.upErr = wire.Errorf(502, "upstream_error", "%s broke off: %s", s.t.Name, e.Message)
 		return false
 	}
-	if !s.reason && bytes.Contains(raw, []byte(`"finish_reason":"`)) {
-		s.reason = true
-	}
+	s.reasons += int64(bytes.Count(raw, []byte(`"finish_reason":"`)))
 	if !bytes.Contains(raw, []byte(`"usage"`)) || !wire.ReadUsageEvent(s.c.Dialect, ev.data, &s.usage) {
 		return false
 	}
@@ -284,18 +293,12 @@ func appendSummary(dst []byte, c *call.Call) []byte {
 // trailing reads on to the end of the upstream's answer, for its trailers and
 // so that the connection can serve again.
 func (s *stream) trailing() {
-	now := time.Now()
-	if !s.cn.body.ready() && s.cn.wait(now, drainTime, s.deadline) != nil {
-		return
+	if end := time.Now().Add(drainTime); end.Before(s.deadline) {
+		s.deadline = end
 	}
 	for range 64 {
 		if s.eof || s.fill() != nil {
 			break
-		}
-	}
-	if u := s.cn.body.usage; len(u) > 0 {
-		if parsed, ok := parseUsage(u); ok {
-			s.usage, s.metered = parsed, true
 		}
 	}
 }
@@ -333,8 +336,14 @@ func (s *stream) finish(err *wire.Error) {
 	}
 	s.finished = true
 	c := s.c
+	if u, ok := parseUsage(s.cn.body.usage); ok && !s.ep.Direct() && len(s.cn.body.usage) > 0 {
+		s.usage, s.metered = u, true
+	}
 	if s.metered {
 		c.Usage, c.Provenance = s.usage, call.CostComputed
+		if err != nil {
+			s.estimate()
+		}
 	}
 	c.Err = err
 	var perToken time.Duration
@@ -343,6 +352,18 @@ func (s *stream) finish(err *wire.Error) {
 	}
 	s.t.State.Observe(err != nil && !c.Gone.Left(), s.first.Sub(c.Received), perToken)
 	s.account.Finish(c)
+}
+
+// estimate makes up for what was not reported of an answer that broke off:
+// some dialects report an answer's first token and then nothing until its end.
+func (s *stream) estimate() {
+	c := s.c
+	said := c.Events // about a token each
+	if f := &c.Facts; f.MaxTokens > 0 {
+		said = min(said, f.MaxTokens*f.N)
+	}
+	c.Usage.Output = max(c.Usage.Output, said-c.Usage.Reasoning)
+	c.Provenance = call.CostEstimated
 }
 
 // Close implements call.Stream.

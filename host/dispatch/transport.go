@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/sock"
 )
 
 const (
@@ -50,8 +51,11 @@ type conn struct {
 	body   body
 	out    []byte // the request being written
 	since  time.Time
-	reused bool
 	until  time.Time // the deadline that is set
+	reused bool
+	// Of the current request:
+	begun   bool // bytes of an answer have come
+	spoiled bool // not all of the request could be written
 }
 
 // NewTransport makes the pool of connections to ep.
@@ -85,15 +89,18 @@ func (t *transport) checkAddress(_ context.Context, _, address string, _ syscall
 	return nil
 }
 
-// get returns a connection, an idle one if possible.
-func (t *transport) get(gone *call.Gone, now, deadline time.Time) (*conn, error) {
+// get returns a connection, an idle one if possible and kept ones will do.
+func (t *transport) get(gone *call.Gone, now, deadline time.Time, kept bool) (*conn, error) {
 	for {
-		c := t.pop()
+		var c *conn
+		if kept {
+			c = t.pop()
+		}
 		if c == nil {
 			return t.dial(gone, deadline)
 		}
 		if now.Sub(c.since) < checkAfter || c.alive() {
-			c.reused = true
+			c.reused, c.begun = true, false
 			return c, nil
 		}
 		c.close()
@@ -178,6 +185,7 @@ func (t *transport) dial(gone *call.Gone, deadline time.Time) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	nc = sock.Wrap(nc)
 	c := &conn{nc: nc, br: bufio.NewReaderSize(nil, headBuffer)}
 	if sc, ok := nc.(syscall.Conn); ok {
 		c.raw, _ = sc.SyscallConn() // nil only costs the look before reuse

@@ -102,7 +102,7 @@ func (s *scanner) onOther(st state, at Span) bool {
 		}
 		f.StreamOptions = at
 	case maxTokens, maxCompletionTokens:
-		return null || s.maximum(st, at)
+		return s.maximum(st, at)
 	case answers:
 		n, ok := integer(raw)
 		if !null && (!ok || n < 1) {
@@ -136,7 +136,7 @@ func flat(raw []byte) bool {
 
 func (s *scanner) maximum(st state, at Span) bool {
 	n, ok := integer(s.b[at.From:at.To])
-	if !ok || n > maxCount {
+	if null := s.b[at.From] == 'n'; !null && (!ok || n > maxCount) {
 		return s.wrongType(st, "a whole number, 0 or more")
 	}
 	s.f.MaxTokens = max(s.f.MaxTokens, n)
