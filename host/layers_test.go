@@ -44,7 +44,7 @@ var layers = map[string]string{
 	"host/call":          "sdk/wire sdk/wire/scan",
 	"host/disk":          "",
 	"host/e2e":           "",
-	"host/wasm":          "host/wasm/fuel",
+	"host/wasm":          "host/wasm/fuel sdk/abi",
 	"host/wasm/fuel":     "",
 	"host/wasm/record":   "host/wasm sdk/abi",
 	"host/wasm/wasmtest": "",

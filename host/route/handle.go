@@ -11,7 +11,6 @@ import (
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/wasm"
-	"github.com/signalbox-ai/signalbox/host/wasm/record"
 )
 
 // Handle asks one module. A nil Handle gives the built-in order.
@@ -42,7 +41,16 @@ func newHandle(name string, log *slog.Logger) *Handle {
 }
 
 // Plan fills c.Plan from c.Candidates. It never fails and allocates nothing.
-func (h *Handle) Plan(c *call.Call) {
+func (h *Handle) Plan(c *call.Call) { h.plan(c, nil) }
+
+// Record is Plan, and keeps what the decision can be repeated from in r, whose
+// room is used again. Where no module was asked, r.Module is empty.
+func (h *Handle) Record(c *call.Call, r *Recording) {
+	r.Module, r.Record, r.Calls, r.Answer = "", r.Record[:0], r.Calls[:0], r.Answer[:0]
+	h.plan(c, r)
+}
+
+func (h *Handle) plan(c *call.Call, r *Recording) {
 	if h == nil || len(c.Candidates) == 0 {
 		Builtin(c)
 		return
@@ -54,7 +62,7 @@ func (h *Handle) Plan(c *call.Call) {
 	}
 	h.calls.Add(1)
 	if err == nil {
-		err = ask(in, c)
+		err = ask(in, c, r)
 		h.spent.Add(in.Spent())
 		in.Release(err)
 	}
@@ -70,18 +78,22 @@ func (h *Handle) Plan(c *call.Call) {
 	}
 }
 
-// ask runs one decision on an instance. The empty plan means that it declines.
-func ask(in *wasm.Instance, c *call.Call) error {
+// ask runs one decision on an instance and keeps it in r unless that is nil. The
+// empty plan means that it declines.
+func ask(in *wasm.Instance, c *call.Call, r *Recording) error {
 	size := recordSize(c)
 	b, err := in.Buffer(size)
 	if err != nil {
 		return err
 	}
-	now := c.Received.UnixMilli()
-	seed := seedOf(c)
-	encode(b, c, now, seed)
-	in.Moment(now, seed)
+	encode(b, c, c.Received.UnixMilli(), seedOf(c))
+	if r != nil {
+		r.Module, r.Record = in.Version().Label, append(r.Record, b...)
+	}
 	answer, err := in.Call(size)
+	if r != nil {
+		r.Keep(in, answer)
+	}
 	if err != nil {
 		return err
 	}
@@ -139,8 +151,7 @@ func (h *Handle) load(rt *wasm.Runtime, code, config []byte) error {
 	if id == h.code && bytes.Equal(config, h.config) {
 		return nil
 	}
-	v, err := rt.Load(wasm.Module{Name: h.name, Code: code, Config: record.Config(h.name, config), Strict: len(config) > len("{}"),
-		Entry: "sb_route", Params: 2, State: h.state})
+	v, err := rt.Load(module(h.name, code, config, h.state))
 	if err != nil {
 		return err
 	}

@@ -2,14 +2,17 @@ package wasm
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"unsafe"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/signalbox-ai/signalbox/host/wasm/fuel"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 )
 
 // Instance is one running copy of a guest. It serves one call at a time.
@@ -25,15 +28,20 @@ type Instance struct {
 	stack   [4]uint64       // parameters and results
 
 	bufAt, bufCap uint32   // where the guest takes records
-	nowMS         int64    // what the guest's wall clock shows
+	nowMS         int64    // what the guest's clocks show
 	random        rand.PCG // what it takes as random
+
+	deciding bool       // a call of the entry runs: the host may be asked
+	asked    []HostCall // by it
+	replay   *Recording // what it must ask, and what is answered; nil: the real host
 }
 
 type instanceKey struct{}
 
-// newInstance makes and configures an instance of v.
-func newInstance(v *Version) (*Instance, error) {
-	in := &Instance{version: v}
+// newInstance makes and configures an instance of v, for real calls or to
+// replay a recording.
+func newInstance(v *Version, replay *Recording) (*Instance, error) {
+	in := &Instance{version: v, replay: replay}
 	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
 	memory := &linear{}
 	ctx := experimental.WithMemoryAllocator(in.ctx, memory)
@@ -71,8 +79,8 @@ func (in *Instance) begin() error {
 	if err := in.run(in.module.ExportedFunction("sb_abi")); err != nil {
 		return fmt.Errorf("sb_abi: %w", err)
 	}
-	if major := uint32(in.stack[0]) >> 16; major != ABI {
-		return fmt.Errorf("it speaks ABI sb/%d, the host sb/%d", major, ABI)
+	if major := uint32(in.stack[0]) >> 16; major != abi.Major {
+		return fmt.Errorf("it speaks ABI sb/%d, the host sb/%d", major, abi.Major)
 	}
 	return in.configure(in.version.module.Config)
 }
@@ -130,30 +138,46 @@ func (in *Instance) growBuffer(n int) error {
 	return nil
 }
 
-// Moment sets what the guest takes for the time and for randomness.
-func (in *Instance) Moment(nowMS int64, seed uint64) {
-	in.nowMS = nowMS
-	in.random.Seed(seed, 0)
-}
-
 // Call hands the guest the n bytes written to Buffer. The answer is a view of
 // its memory, valid until the next call; nil means that the guest declines.
 func (in *Instance) Call(n int) ([]byte, error) {
+	in.begins(n)
 	in.refuel()
 	in.stack[0], in.stack[1] = uint64(in.bufAt), uint64(n)
-	if err := in.run(in.entry); err != nil {
+	in.deciding = true
+	err := in.run(in.entry)
+	in.deciding = false
+	if err != nil {
 		return nil, err
 	}
 	answer := in.stack[0]
 	if answer == 0 {
 		return nil, nil
 	}
-	b, ok := in.mem.Read(uint32(answer>>32), uint32(answer))
-	if !ok {
-		return nil, BadAnswer("%d bytes at %d lie outside of memory", uint32(answer), answer>>32)
+	at, size := uint32(answer>>32), uint32(answer)
+	b, ok := in.mem.Read(at, size)
+	if !ok || size > MaxAnswer {
+		return nil, BadAnswer("%d bytes at %d lie outside of memory or are more than %d", size, at, MaxAnswer)
 	}
 	return b, nil
 }
+
+// begins sets what the guest takes for the time and for randomness to what the
+// record of n bytes says.
+func (in *Instance) begins(n int) {
+	in.asked = in.asked[:0]
+	var now, seed uint64
+	if b, ok := in.mem.Read(in.bufAt, uint32(n)); ok && n >= int(unsafe.Offsetof(request.Model)) {
+		now = binary.LittleEndian.Uint64(b[unsafe.Offsetof(request.NowMS):])
+		seed = binary.LittleEndian.Uint64(b[unsafe.Offsetof(request.Rand):])
+	}
+	in.nowMS = int64(now)
+	in.random.Seed(seed, 0)
+}
+
+// request stands for all records that a call may bring: the moment is at the
+// same place in each.
+var request abi.Request
 
 // Spent is the fuel that the last call took.
 func (in *Instance) Spent() int64 { return Fuel - int64(in.fuel.Get()) }

@@ -90,18 +90,20 @@ func bound(f func(*Instance, []uint64)) api.GoModuleFunc {
 // hostLog is log(level, ptr, len): level 0 is debug, then info, warn and error.
 func hostLog(in *Instance, stack []uint64) {
 	level := slog.LevelDebug + slog.Level(min(uint32(stack[0]), 3))*4
-	length := min(uint32(stack[2]), maxLog)
-	in.pay(int64(length))
-	in.version.module.State.say(level, in.memory(uint32(stack[1]), length))
+	in.say(level, in.memory(uint32(stack[1]), min(uint32(stack[2]), maxLog)))
+}
+
+// say logs a message, which costs its length; replays are silent.
+func (in *Instance) say(level slog.Level, message []byte) {
+	in.pay(int64(min(len(message), maxLog)))
+	if in.replay == nil {
+		in.version.module.State.say(level, message)
+	}
 }
 
 // hostCounterAdd is counter_add(id, delta): the counter's new value.
 func hostCounterAdd(in *Instance, stack []uint64) {
-	id := uint32(stack[0])
-	if id >= numCounters {
-		panic(errors.New("counter does not exist"))
-	}
-	stack[0] = uint64(in.version.module.State.counters[id].Add(int64(stack[1])))
+	stack[0] = uint64(in.counterAdd(uint32(stack[0]), int64(stack[1])))
 }
 
 // hostMetric is metric(id, value).
@@ -110,7 +112,9 @@ func hostMetric(in *Instance, stack []uint64) {
 	if id >= numCounters {
 		panic(errors.New("metric does not exist"))
 	}
-	in.version.module.State.metrics[id].Store(stack[1])
+	if in.replay == nil {
+		in.version.module.State.metrics[id].Store(stack[1])
+	}
 }
 
 // memory returns a view of the guest's memory; a range outside ends the guest.

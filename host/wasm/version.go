@@ -75,7 +75,7 @@ func (v *Version) take() (*Instance, error) {
 }
 
 func (v *Version) make() (*Instance, error) {
-	in, err := newInstance(v)
+	in, err := newInstance(v, nil)
 	if err != nil {
 		v.gone()
 		return nil, err

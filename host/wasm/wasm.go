@@ -7,10 +7,10 @@
 // is swapped in by one atomic pointer while calls run. A call that traps, runs
 // out of fuel or answers nonsense costs that call and its instance, no more.
 //
-// Guests get no files, arguments, environment or sockets. What looks like the
-// wall clock and randomness is what the call brought along, so that a decision
-// can be replayed; only the monotonic clock is real, because the garbage
-// collector of Go guests stops collecting on a false one.
+// Guests get no files, arguments, environment or sockets. Their clocks show the
+// one moment that the call's record brought along, their randomness grows from
+// the record's seed, and what the host answered them is kept: a call can be
+// replayed bit for bit. docs/RATIONALE.md tells what that takes.
 package wasm
 
 import (
@@ -29,13 +29,11 @@ const InitFuel = 4 * Fuel
 
 // Limits of a module.
 const (
-	MaxModule   = 8 << 20 // bytes
-	memoryPages = 256     // 16 MiB
-	goPages     = 1024    // 64 MiB: Go's heap grows by 4 MiB at a time
+	MaxModule   = 8 << 20  // bytes
+	MaxAnswer   = 64 << 10 // bytes of one answer
+	memoryPages = 256      // 16 MiB
+	goPages     = 1024     // 64 MiB: Go's heap grows by 4 MiB at a time
 )
-
-// ABI is the major version of what guests and host say to each other.
-const ABI = 1
 
 // Why a call failed. Errors of this package answer errors.Is for one of them.
 var (
@@ -44,6 +42,7 @@ var (
 	ErrMemory    = errors.New("guest ran out of memory")
 	ErrBadAnswer = errors.New("guest's answer is not valid")
 	ErrStart     = errors.New("guest does not start")
+	ErrDiverged  = errors.New("guest does not repeat its answer") // of Replay alone
 )
 
 // ErrRefused is answered for modules that cannot be loaded.

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signalbox-ai/signalbox/host/wasm/wasmtest"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 )
 
 type (
@@ -32,7 +33,7 @@ func guest(code []any, imports func(m *wasmtest.Module), more ...func(m *wasmtes
 		imports(m)
 	}
 	m.Memory(1)
-	m.Func("sb_abi", "", "i", "", 0x41, S(ABI<<16))
+	m.Func("sb_abi", "", "i", "", 0x41, S(abi.Version))
 	m.Func("sb_buf", "i", "I", "", 0x42, S(at<<32|4096))
 	m.Func("entry", "ii", "I", "i", code...)
 	for _, add := range more {
@@ -288,7 +289,8 @@ func TestHostFunctionsRefuse(t *testing.T) {
 	f("write of vectors outside of memory", ErrTrap, 0x41, 1, 0x41, 0x7f, 0x41, 1, 0x41, 0, 0x10, 2, 0x1a)
 	f("exit", ErrTrap, 0x41, 2, 0x10, 4)
 	f("randomness without end", ErrFuel, 0x03, 0x40, 0x41, 0, 0x41, S(65536), 0x10, 3, 0x1a, 0x0c, 0, 0x0b)
-	f("host calls without end", ErrFuel, 0x03, 0x40, 0x41, 1, 0x42, 1, 0x10, 1, 0x1a, 0x0c, 0, 0x0b)
+	f("messages without end", ErrFuel, 0x03, 0x40, 0x41, 0, 0x41, 0, 0x41, 0, 0x10, 0, 0x0c, 0, 0x0b)
+	f("counting without end", ErrTrap, 0x03, 0x40, 0x41, 1, 0x42, 1, 0x10, 1, 0x1a, 0x0c, 0, 0x0b)
 }
 
 // TestTimeAndRandomnessFollowTheCall reads both on two instances.
@@ -297,15 +299,18 @@ func TestTimeAndRandomnessFollowTheCall(t *testing.T) {
 		m.Import("wasi_snapshot_preview1", "clock_time_get", "iIi", "i")
 		m.Import("wasi_snapshot_preview1", "random_get", "ii", "i")
 	}
-	code := append([]any{0x41, 0, 0x42, 0, 0x20, 0, 0x10, 0, 0x1a, 0x20, 0, 0x41, 8, 0x6a, 0x41, 13, 0x10, 1, 0x1a}, echo...)
+	code := []any{0x41, 0, 0x42, 0, 0x20, 0, 0x10, 0, 0x1a} // clock_time_get(real, record)
+	code = append(code, 0x41, 1, 0x42, 0, 0x20, 0, 0x41, 8, 0x6a, 0x10, 0, 0x1a)
+	code = append(append(code, 0x20, 0, 0x41, 16, 0x6a, 0x41, 32, 0x10, 1, 0x1a), echo...)
 	s, _ := load(t, newRuntime(t), guest(code, imports))
 	answer := func(in *Instance, nowMS int64, seed uint64) string {
 		t.Helper()
-		if _, err := in.Buffer(21); err != nil {
+		record, err := in.Buffer(48)
+		if err != nil {
 			t.Fatal(err)
 		}
-		in.Moment(nowMS, seed)
-		b, err := in.Call(21)
+		copy(record, moment(nowMS, seed))
+		b, err := in.Call(48)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -319,25 +324,22 @@ func TestTimeAndRandomnessFollowTheCall(t *testing.T) {
 	if first != answer(two, 1234, 5) || first != answer(one, 1234, 5) {
 		t.Error("the same call shows another time or randomness")
 	}
-	if first[:8] != "\x80\x58\x8d\x49\x00\x00\x00\x00" { // 1234 ms in ns
-		t.Errorf("clock is %x", first[:8])
+	if first[:8] != "\x80\x58\x8d\x49\x00\x00\x00\x00" || first[8:16] != "\x80\x22\x28\x85\x00\x00\x00\x00" { // 1234 and 2234 ms in ns
+		t.Errorf("clocks are %x", first[:16])
 	}
 	other := answer(two, 1234, 6)
-	if first[8:] == other[8:] || first[:8] != other[:8] {
+	if first[16:] == other[16:] || first[:16] != other[:16] {
 		t.Error("another seed must show in randomness alone")
 	}
 }
 
 // TestStartCallsHost runs host functions while the module is being made.
 func TestStartCallsHost(t *testing.T) {
-	imports := func(m *wasmtest.Module) {
-		m.Import("sb", "counter_add", "iI", "I")
-		m.Import("sb", "log", "iii", "")
-	}
+	imports := func(m *wasmtest.Module) { m.Import("sb", "metric", "iF", "") }
 	s, v := load(t, newRuntime(t), guest(echo, imports, func(m *wasmtest.Module) {
-		m.Start(m.Func("", "", "", "", 0x41, 0, 0x42, 1, 0x10, 0, 0x1a, 0x41, 0, 0x41, 0, 0x41, 3, 0x10, 1))
+		m.Start(m.Func("", "", "", "", 0x41, 0, 0x44, "\x00\x00\x00\x00\x00\x00\xf8\x3f", 0x10, 0))
 	}))
-	if got, err := ask(s, "x"); got != "x" || err != nil || v.module.State.Counter(0) != 1 {
+	if got, err := ask(s, "x"); got != "x" || err != nil || v.module.State.Metric(0) != 1.5 {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -404,7 +406,7 @@ func TestConfigure(t *testing.T) {
 func TestAnotherMajorIsRefused(t *testing.T) {
 	m := &wasmtest.Module{}
 	m.Memory(1)
-	m.Func("sb_abi", "", "i", "", 0x41, S((ABI+1)<<16))
+	m.Func("sb_abi", "", "i", "", 0x41, S((abi.Major+1)<<16))
 	m.Func("sb_buf", "i", "I", "", 0x42, 0)
 	m.Func("entry", "ii", "I", "", 0x42, 0)
 	_, err := newRuntime(t).Load(module(m.Bytes(), nil))
@@ -450,7 +452,7 @@ func BenchmarkCall(b *testing.B) {
 func BenchmarkInstance(b *testing.B) {
 	_, v := load(b, newRuntime(b), guest(echo, nil))
 	for b.Loop() {
-		in, err := newInstance(v)
+		in, err := newInstance(v, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

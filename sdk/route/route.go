@@ -126,7 +126,7 @@ func (p *Plan) Refuse(code uint32, reason string) {
 
 // Because says why; the decision log shows up to 128 bytes of it.
 func (p *Plan) Because(reason string) {
-	p.head.Reason = abi.Str{Off: uint32(abi.PlanSize + len(p.attempts)*abi.AttemptSize), Len: uint32(copy(p.reason[:], reason))}
+	p.head.Reason.Len = uint32(copy(p.reason[:], reason))
 }
 
 // Reset empties the plan.
@@ -134,14 +134,15 @@ func (p *Plan) Reset() {
 	p.head = abi.Plan{Magic: abi.MagicPlan, Version: abi.Minor, HeaderSize: uint16(abi.PlanSize), AttemptSize: uint32(abi.AttemptSize)}
 }
 
-// Bytes returns the encoded plan, nil when it declines. The bytes alias p.
+// Bytes returns the encoded plan, nil when it declines. The bytes alias p. They
+// hold nothing of earlier plans: the same decision gives the same bytes.
 func (p *Plan) Bytes() []byte {
 	n := abi.PlanSize + int(p.head.Attempts)*abi.AttemptSize
-	switch {
-	case p.head.Reason.Len > 0:
-		n = int(p.head.Reason.Off + p.head.Reason.Len)
-	case p.head.Attempts == 0 && p.head.Code == 0:
+	if p.head.Reason.Len == 0 && p.head.Attempts == 0 && p.head.Code == 0 {
 		return nil
 	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(p)), n)
+	all := unsafe.Slice((*byte)(unsafe.Pointer(p)), unsafe.Sizeof(*p))
+	p.head.Reason.Off = uint32(n)
+	n += copy(all[n:], p.reason[:p.head.Reason.Len]) // over attempts that are not in use
+	return all[:n]
 }

@@ -79,6 +79,28 @@ func TestGoldenPlan(t *testing.T) {
 	}
 }
 
+// TestPlansAreExact: what an earlier plan left does not show, and the longest
+// plan holds its reason.
+func TestPlansAreExact(t *testing.T) {
+	build := func(p *Plan, attempts int) []byte {
+		p.Reset()
+		p.Because("why")
+		for i := range attempts {
+			p.Try(i)
+		}
+		return bytes.Clone(p.Bytes())
+	}
+	var used Plan
+	for _, n := range []int{abi.MaxTargets, 2, 0, 5} {
+		var fresh Plan
+		got := build(&used, n)
+		if !bytes.Equal(got, build(&fresh, n)) || !bytes.Equal(got, bytes.Clone(used.Bytes())) || string(got[len(got)-3:]) != "why" ||
+			len(got) != abi.PlanSize+n*abi.AttemptSize+3 {
+			t.Errorf("plan of %d attempts is %x", n, got)
+		}
+	}
+}
+
 func TestPlanForms(t *testing.T) {
 	var p Plan
 	p.Reset()

@@ -60,13 +60,3 @@ func Config(name string, json []byte) []byte {
 	s.Put(b[unsafe.Offsetof(config.Data):], string(json))
 	return b
 }
-
-// Moment returns the time and the random number that a request, window or
-// observation brings along: what its call is to see of both. Records that are
-// too short have neither.
-func Moment(b []byte) (nowMS int64, seed uint64) {
-	if len(b) < int(unsafe.Offsetof(window.Model)) {
-		return 0, 0
-	}
-	return int64(le.Uint64(b[unsafe.Offsetof(window.NowMS):])), le.Uint64(b[unsafe.Offsetof(window.Rand):])
-}

@@ -65,22 +65,6 @@ func TestGoldenRecords(t *testing.T) {
 	golden(t, "config.sbc1", len(config), func(dst []byte) { copy(dst, config) })
 }
 
-// TestMoment reads what every kind of record has at the same place.
-func TestMoment(t *testing.T) {
-	for _, name := range []string{"window.sbw1", "observation.sbo1"} {
-		if now, seed := Moment(read(t, name)); now != 1773489600000 || seed != 99 {
-			t.Errorf("%s: got %d, %d", name, now, seed)
-		}
-	}
-	b := read(t, "request.sbr1")
-	if now, seed := Moment(b); now != 1773489600000 || seed != binary.LittleEndian.Uint64(b[32:]) {
-		t.Errorf("request: got %d, %d", now, seed)
-	}
-	if now, seed := Moment(b[:39]); now != 0 || seed != 0 {
-		t.Errorf("half a record: got %d, %d", now, seed)
-	}
-}
-
 // TestGoldenVerdicts reads what the schema's own test writes as guests do.
 func TestGoldenVerdicts(t *testing.T) {
 	w := &Window{Text: []byte("write to a@example.o")}

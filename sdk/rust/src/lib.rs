@@ -126,18 +126,23 @@ impl Plan {
     pub fn because(&mut self, reason: &[u8]) {
         let n = reason.len().min(self.reason.len());
         self.reason[..n].copy_from_slice(&reason[..n]);
-        self.head.reason = Str { off: (HEADER + MAX * STRIDE) as u32, len: n as u32 };
+        self.head.reason.len = n as u32;
     }
 
-    /// The plan's bytes, empty when it declines.
-    pub fn bytes(&self) -> &[u8] {
-        let mut n = HEADER + self.head.attempts as usize * STRIDE;
-        if self.head.reason.len > 0 {
-            n = (self.head.reason.off + self.head.reason.len) as usize;
-        } else if self.head.attempts == 0 && self.head.code == 0 {
+    /// The plan's bytes, empty when it declines. They hold nothing of earlier
+    /// plans: the same decision gives the same bytes.
+    pub fn bytes(&mut self) -> &[u8] {
+        let (n, reason) = (HEADER + self.head.attempts as usize * STRIDE, self.head.reason.len as usize);
+        if reason == 0 && self.head.attempts == 0 && self.head.code == 0 {
             return &[];
         }
-        unsafe { core::slice::from_raw_parts(self as *const Plan as *const u8, n) }
+        self.head.reason.off = n as u32;
+        let all = self as *mut Plan as *mut u8;
+        // Over attempts that are not in use; with all of them in use it is there already.
+        unsafe {
+            core::ptr::copy(self.reason.as_ptr(), all.add(n), reason);
+            core::slice::from_raw_parts(all, n + reason)
+        }
     }
 }
 
