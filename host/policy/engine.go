@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -24,6 +25,10 @@ type Options struct {
 	Filters   []string      // names that policies may demand; any other is an error
 
 	Catalogue Catalogue // what policies know of models; it must not be changed afterwards
+
+	// Keep is the path of a file for the last accepted bundle, which is served
+	// when the configured one cannot be at Open. Empty: there is none.
+	Keep string
 }
 
 func (o Options) withDefaults() Options {
@@ -46,27 +51,38 @@ type Engine struct {
 
 	decisions, denials, failures atomic.Uint64
 	reloads, reloadErrors        atomic.Uint64
+	keepErrors                   atomic.Uint64
 	logged                       atomic.Int64 // Unix s of the last error that was logged
 
-	mu        sync.Mutex // held by a reload
-	units     map[string]*unitStats
-	catalogue Catalogue // of the last good snapshot
-	lastErr   error
-	watch     *watcher
+	mu           sync.Mutex // held by a reload
+	units        map[string]*unitStats
+	catalogue    Catalogue // of the last good snapshot
+	lastErr      error
+	kept         bool   // the kept bundle is served
+	keptRevision string // of what Options.Keep holds, as far as known
+	watch        *watcher
 }
 
-// Open loads the bundle; without a good one there is no engine. ctx bounds
-// nothing but the watch, which ends with it or with Close.
+// Open loads the bundle, or else the kept one; without a good one there is no
+// engine. ctx bounds nothing but the watch, which ends with it or with Close.
 func Open(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{opts: opts.withDefaults(), units: map[string]*unitStats{}, catalogue: opts.Catalogue}
 	if e.opts.Watch && e.opts.Path != "" { // first, so that no change falls between
 		w, err := watch(ctx, e.opts.Path, e.changed)
 		if err != nil {
-			return nil, fmt.Errorf("cannot watch policy bundle %q: %w", e.opts.Path, err)
+			err = fmt.Errorf("cannot watch policy bundle %q: %w", e.opts.Path, err)
+			if e.opts.Keep == "" || !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			e.opts.Log.Error("policy: bundle not watched, changes wait for the next reload", "error", err)
 		}
 		e.watch = w
 	}
-	if err := e.Reload(); err != nil {
+	err := e.Reload()
+	if err != nil {
+		err = e.serveKept(err)
+	}
+	if err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -114,8 +130,19 @@ func (e *Engine) replace(c Catalogue) error {
 		return err
 	}
 	if old := e.snap.Load(); old != nil && old.revision == src.revision && reflect.DeepEqual(e.catalogue, c) {
+		e.kept = false
 		return nil
 	}
+	if err := e.install(src, c); err != nil {
+		return err
+	}
+	e.kept = false
+	e.keep(src)
+	return nil
+}
+
+// install makes src the bundle that decides, if it passes every check.
+func (e *Engine) install(src *source, c Catalogue) error {
 	src.catalogue = c
 	s, err := activate(src, &e.opts)
 	if err != nil {

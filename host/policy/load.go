@@ -26,6 +26,7 @@ const maxBundle = 64 << 20 // bytes, unpacked
 
 // source is a bundle as it was read: parsed, not yet compiled.
 type source struct {
+	files    map[string][]byte
 	modules  map[string]*ast.Module // by file
 	tests    map[string]*ast.Module // files *_test.rego, never part of what decides
 	data     map[string]any
@@ -134,7 +135,7 @@ func belongs(name string) (bool, error) {
 }
 
 func parse(location string, files map[string][]byte) (*source, error) {
-	src := &source{modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, schemas: map[string][]byte{}}
+	src := &source{files: files, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, schemas: map[string][]byte{}}
 	inBundle := map[string][]byte{}
 	for name, body := range files {
 		switch {

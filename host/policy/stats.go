@@ -8,8 +8,10 @@ type Stats struct {
 	Failures     uint64 // could not be decided, and so refused
 	Reloads      uint64 // bundles that became active
 	ReloadErrors uint64
-	LastError    error // of the last reload, nil if it went well
-	MemoBytes    int64 // of all units and the merged decisions
+	LastError    error  // of the last reload, nil if it went well
+	Kept         bool   // the configured bundle was refused at the start, LastError says why: what it last was is served
+	KeepErrors   uint64 // accepted bundles that could not be kept
+	MemoBytes    int64  // of all units and the merged decisions
 	Units        []UnitStats
 }
 
@@ -27,11 +29,11 @@ type UnitStats struct {
 // Stats returns the counters as they are now.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	lastErr := e.lastErr
+	lastErr, kept := e.lastErr, e.kept
 	e.mu.Unlock()
 	s := e.snap.Load()
 	st := Stats{
-		Revision: s.revision, LastError: lastErr, MemoBytes: s.merged.bytes.Load(),
+		Revision: s.revision, LastError: lastErr, Kept: kept, KeepErrors: e.keepErrors.Load(), MemoBytes: s.merged.bytes.Load(),
 		Decisions: e.decisions.Load(), Denials: e.denials.Load(), Failures: e.failures.Load(),
 		Reloads: e.reloads.Load(), ReloadErrors: e.reloadErrors.Load(),
 	}

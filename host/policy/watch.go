@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,10 @@ func (w *watcher) add() error {
 		return err
 	}
 	real, err := filepath.EvalSymlinks(w.path)
+	if errors.Is(err, fs.ErrNotExist) { // it may come yet
+		w.real = w.path
+		return nil
+	}
 	if err != nil {
 		return err
 	}
