@@ -35,6 +35,7 @@ type generation struct {
 	started   time.Time
 	providers *provider.Set
 	policy    *policy.Engine
+	catalogue policy.Catalogue // what policy sees of models
 	router    *route.Router
 	prices    *meter.Catalog
 	states    *states
@@ -80,16 +81,20 @@ func (h *Host) build(ctx context.Context, cfg *config.Config, old *generation) (
 	if g.prices, err = meter.NewCatalog(cfg.PriceOverrides()); err != nil {
 		return g, err
 	}
-	if g.policy, err = h.openPolicy(ctx, cfg, old); err != nil {
-		return g, err
-	}
 	if err = h.loadRoutes(g, old); err != nil {
 		return g, err
 	}
 	if g.providers, err = h.supervisor.Apply(ctx, specs(cfg)); err != nil {
 		return g, err
 	}
-	return g, g.resolveModels()
+	if err = g.resolveModels(); err != nil {
+		return g, err
+	}
+	if g.catalogue, err = g.describe(); err != nil {
+		return g, err
+	}
+	g.policy, err = h.openPolicy(ctx, g, old)
+	return g, err
 }
 
 // discard ends what g does not share with old.
@@ -97,19 +102,16 @@ func (g *generation) discard(old *generation) {
 	if g.providers != nil {
 		g.providers.Abort()
 	}
-	if g.policy != nil && (old == nil || g.policy != old.policy) {
+	switch {
+	case g.policy == nil:
+	case old == nil || g.policy != old.policy:
 		g.policy.Close()
+	default:
+		_ = old.policy.SetCatalogue(old.catalogue) // its status shows if the bundle is no longer good
 	}
 	if g.router != nil && (old == nil || g.router != old.router) {
 		_ = g.router.Close() // what it was built for has failed already
 	}
-}
-
-func (h *Host) openPolicy(ctx context.Context, cfg *config.Config, old *generation) (*policy.Engine, error) {
-	if old != nil && old.cfg.Policy == cfg.Policy {
-		return old.policy, old.policy.Reload()
-	}
-	return policy.Open(ctx, policy.Options{Path: cfg.Policy.Path, Watch: cfg.Policy.Watch, Log: h.log})
 }
 
 // loadRoutes compiles the routing modules; where none has changed the running

@@ -106,8 +106,10 @@ func (h *Host) decide(f *flight) *wire.Error {
 	}
 	chain, err := h.chain(f.Principal, d)
 	if err != nil {
-		h.log.Error("cannot apply limits", "key", f.Principal.KeyID, "err", err)
-		return wire.Errorf(403, "policy_error", "the limits that hold for this request cannot be applied: tell the operator request %s", f.ID)
+		h.log.Error("cannot apply limits", "request", f.ID, "key", f.Principal.KeyID, "err", err)
+		e := wire.Errorf(403, "policy_error", "the limits that hold for this request cannot be applied: tell the operator request %s", f.ID)
+		e.Class = wire.ClassPolicy
+		return e
 	}
 	f.chain = chain
 	return nil

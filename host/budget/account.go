@@ -65,7 +65,7 @@ func (p *Pool) add(ch *Chain, l call.Limit) error {
 		return fmt.Errorf("its scope is empty; name whose budget it is")
 	}
 	if l.Unit != call.UnitUSD {
-		return fmt.Errorf("unit %d is not supported; only money can be budgeted", l.Unit)
+		return fmt.Errorf("unit %q is not supported; only money (%q) can be budgeted", l.Unit, call.UnitUSD)
 	}
 	if l.Max < 0 {
 		return fmt.Errorf("its maximum is %d nano-dollars; it must not be negative", l.Max)

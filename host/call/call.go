@@ -6,6 +6,7 @@ package call
 
 import (
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -116,6 +117,19 @@ const (
 	UnitTokens             // tokens of all buckets
 	UnitRequests
 )
+
+// String returns the unit's name in policies.
+func (u Unit) String() string {
+	switch u {
+	case UnitUSD:
+		return "usd_nano"
+	case UnitTokens:
+		return "tokens"
+	case UnitRequests:
+		return "requests"
+	}
+	return "unit " + strconv.Itoa(int(u))
+}
 
 // Limit bounds a quantity within a window for a scope.
 type Limit struct {
