@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -27,7 +28,8 @@ type Handler interface {
 	// credential. With an error, an answer that has a body is the error's own
 	// wording in the caller's dialect.
 	Handle(c *call.Call, key []byte) (call.Answer, *wire.Error)
-	// Done takes c back: the answer has been written or given up.
+	// Done takes c back: the answer has been written or given up. It settles
+	// what a panic has left open.
 	Done(c *call.Call)
 }
 
@@ -112,7 +114,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.watcher = w
 	defer w.stop()
-	var l net.Listener = &listener{Listener: ln, watcher: w, stall: s.opt.Stall}
+	var l net.Listener = &listener{Listener: ln, watcher: w, stall: s.opt.Stall, log: s.opt.Log}
 	if s.opt.TLS != nil {
 		l = tls.NewListener(l, s.opt.TLS)
 	}
@@ -169,15 +171,11 @@ func (s *Server) call(ctx *fasthttp.RequestCtx, ep endpoint) {
 	c.Op, c.Dialect = ep.op, ep.dialect
 	c.Remote, c.TLS = remote(ctx), ctx.IsTLS()
 	c.Body, c.Header = ctx.PostBody(), &ctx.Request.Header
-	if err := scan.Request(&c.Facts, c.Body); err != nil {
-		s.finish(ctx, c, call.Answer{}, err)
-		return
-	}
 	nc := connOf(ctx.Conn())
 	if nc != nil {
 		nc.running(&c.Gone)
 	}
-	ans, err := s.handler.Handle(c, keyOf(ctx))
+	ans, err := s.handle(c, keyOf(ctx))
 	if ans.Stream != nil && err == nil {
 		s.stream(ctx, c, nc, ans)
 		return
@@ -186,6 +184,20 @@ func (s *Server) call(ctx *fasthttp.RequestCtx, ep endpoint) {
 		nc.running(nil)
 	}
 	s.finish(ctx, c, ans, err)
+}
+
+// handle is where a panic ends: it costs one request, never the process.
+func (s *Server) handle(c *call.Call, key []byte) (ans call.Answer, err *wire.Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.opt.Log.Error("BUG: a request panicked", "request", c.ID, "panic", p, "stack", string(debug.Stack()))
+			ans, err = call.Answer{}, wire.Errorf(500, "internal_error", "the gateway failed at this request: tell the operator its id")
+		}
+	}()
+	if err := scan.Request(&c.Facts, c.Body); err != nil {
+		return call.Answer{}, err
+	}
+	return s.handler.Handle(c, key)
 }
 
 func remote(ctx *fasthttp.RequestCtx) netip.Addr {

@@ -54,11 +54,16 @@ func (s *stage) Models(key []byte) ([]server.Model, *wire.Error) {
 
 func start(t *testing.T, opt server.Options, st *stage) (addr string) {
 	t.Helper()
-	s := server.New(opt, st, st)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startOn(t, opt, st, ln)
+}
+
+func startOn(t *testing.T, opt server.Options, st *stage, ln net.Listener) (addr string) {
+	t.Helper()
+	s := server.New(opt, st, st)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
 	t.Cleanup(func() {

@@ -3,10 +3,10 @@ package server
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -116,36 +116,52 @@ type conn struct {
 	id      uint64
 	stall   time.Duration // longest that one write may take
 	until   time.Time     // write deadline that is set
-	left    atomic.Bool
-	gone    atomic.Pointer[call.Gone]
 	closing sync.Once
+
+	mu   sync.Mutex // held while gone is told, so that it is never told too late
+	left bool
+	gone *call.Gone
 }
 
 func (c *conn) peerLeft() {
-	c.left.Store(true)
-	if g := c.gone.Load(); g != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = true
+	if c.gone != nil {
+		c.gone.Leave()
+	}
+}
+
+// running makes g hear when the caller leaves. nil ends that: what was told
+// before may serve another call next, and hears nothing more.
+func (c *conn) running(g *call.Gone) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = g
+	if g != nil && c.left {
 		g.Leave()
 	}
 }
 
-// running makes g hear when the caller leaves; nil ends that.
-func (c *conn) running(g *call.Gone) {
-	c.gone.Store(g)
-	if g != nil && c.left.Load() {
-		g.Leave()
-	}
-}
+// maxWrite is how much is written under one deadline.
+const maxWrite = 256 << 10
 
 // Write implements net.Conn with a deadline that is renewed as bytes go out:
-// streams may take hours, one write may not.
-func (c *conn) Write(p []byte) (int, error) {
-	if now := time.Now(); c.until.Sub(now) < c.stall*3/4 {
-		c.until = now.Add(c.stall)
-		if err := c.SetWriteDeadline(c.until); err != nil {
-			return 0, err
+// streams may take hours and large answers minutes, one part of them may not.
+func (c *conn) Write(p []byte) (written int, err error) {
+	for {
+		if now := time.Now(); c.until.Sub(now) < c.stall*3/4 {
+			c.until = now.Add(c.stall)
+			if err := c.SetWriteDeadline(c.until); err != nil {
+				return written, err
+			}
+		}
+		n, err := c.TCPConn.Write(p[:min(len(p), maxWrite)])
+		written += n
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return written, err
 		}
 	}
-	return c.TCPConn.Write(p)
 }
 
 // Close implements net.Conn.
@@ -159,24 +175,42 @@ type listener struct {
 	net.Listener
 	watcher *watcher
 	stall   time.Duration
+	log     *slog.Logger
 }
 
-// Accept implements net.Listener.
+// Accept implements net.Listener. An error from it would end the serving of
+// all, so what passes, or concerns one connection, is none.
 func (l *listener) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		nc, err := l.Listener.Accept()
+		if shortage(err) {
+			l.log.Error("cannot accept connections for now", "err", err)
+			time.Sleep(acceptPause)
+			continue
+		}
+		tcp, ok := nc.(*net.TCPConn)
+		if err != nil || !ok {
+			return nc, err
+		}
+		c := &conn{TCPConn: tcp, watcher: l.watcher, stall: l.stall}
+		if err := l.watcher.add(c); err != nil {
+			l.log.Warn("cannot watch connection: its caller's leaving is noticed late", "err", err)
+		}
+		return c, nil
 	}
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return nc, nil
+}
+
+// acceptPause is waited while the system has no room for another connection.
+const acceptPause = 50 * time.Millisecond
+
+// shortage reports whether err passes when other connections end.
+func shortage(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
 	}
-	c := &conn{TCPConn: tcp, watcher: l.watcher, stall: l.stall}
-	if err := l.watcher.add(c); err != nil {
-		_ = c.Close()
-		return nil, fmt.Errorf("cannot watch connection: %w", err)
-	}
-	return c, nil
+	return false
 }
 
 // connOf returns the caller's connection beneath TLS, nil if it is none of ours.
