@@ -15,7 +15,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/signalbox-ai/signalbox/host/call"
-	"github.com/signalbox-ai/signalbox/host/sock"
 )
 
 const (
@@ -185,7 +184,6 @@ func (t *transport) dial(gone *call.Gone, deadline time.Time) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	nc = sock.Wrap(nc)
 	c := &conn{nc: nc, br: bufio.NewReaderSize(nil, headBuffer)}
 	if sc, ok := nc.(syscall.Conn); ok {
 		c.raw, _ = sc.SyscallConn() // nil only costs the look before reuse
