@@ -45,8 +45,17 @@ func (s *scanner) onString(st state, raw []byte, escaped bool) bool {
 		return s.wrongType(st, "an integer")
 	case messages, tools:
 		return s.wrongType(st, "an array")
+	case streamOptions:
+		return s.wrongType(st, "an object")
+	case alternates:
+		return s.alternates()
 	}
 	return true
+}
+
+// alternates refuses what makes an upstream choose among models by itself.
+func (s *scanner) alternates() bool {
+	return s.fail("unsupported_member", "models", "models would let the provider answer with another model than the one that policy and budget allowed: name one in model, an alias of the gateway's configuration can have several targets")
 }
 
 func (s *scanner) part(kind []byte) {
@@ -115,6 +124,11 @@ func (s *scanner) onOther(st state, at Span) bool {
 		f.CacheControl = f.CacheControl || !null
 	case serverSide:
 		f.Unbounded = f.Unbounded || !null
+	case alternates:
+		return null || s.alternates()
+	case content:
+		// No API takes an object, but one that did would read past this scan.
+		f.Unbounded = f.Unbounded || raw[0] == '{'
 	case input:
 		f.In |= Text
 		if raw[0] == '[' && len(raw) > 1 && flat(raw) {

@@ -56,5 +56,21 @@ type Facts struct {
 	buf []byte // decoded strings that had escapes
 }
 
+// What Reset keeps at most: facts are pooled, and one request must not leave
+// its size behind for good.
+const (
+	maxKeptTools = 1 << 10
+	maxKeptBuf   = 64 << 10
+)
+
 // Reset forgets everything but keeps the buffers.
-func (f *Facts) Reset() { *f = Facts{Tools: f.Tools[:0], buf: f.buf[:0]} }
+func (f *Facts) Reset() {
+	kept := Facts{Tools: f.Tools[:0], buf: f.buf[:0]}
+	if cap(kept.Tools) > maxKeptTools {
+		kept.Tools = nil
+	}
+	if cap(kept.buf) > maxKeptBuf {
+		kept.buf = nil
+	}
+	*f = kept
+}

@@ -49,6 +49,14 @@ func TestRequestFacts(t *testing.T) {
 		"m stream=false usage=false max=0 n=1 tools=[] in=2 msgs=2 unbounded=true cache=false tier=")
 	f(`{"model":"m","messages":[{"content":[{"type":"tool_result","content":[{"type":"image","source":{"type":"url","url":"u"}}]}]}]}`,
 		"m stream=false usage=false max=0 n=1 tools=[] in=3 msgs=1 unbounded=true cache=false tier=")
+	f(`{"model":"m","messages":[{"content":[{"type":"document","source":{"type":"content","content":[{"type":"image","source":{"type":"url","url":"u"}}]}}]}]}`,
+		"m stream=false usage=false max=0 n=1 tools=[] in=10 msgs=1 unbounded=true cache=false tier=")
+	const unbounded = "m stream=false usage=false max=0 n=1 tools=[] in=0 msgs=%d unbounded=%t cache=false tier="
+	f(`{"model":"m","messages":[{"content":{"type":"image_url","image_url":"https://x"}}]}`, fmt.Sprintf(unbounded, 1, true))
+	f(`{"model":"m","messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}`, fmt.Sprintf(unbounded, 1, true))
+	f(`{"model":"m","messages":[{"role":"assistant","audio":null}]}`, fmt.Sprintf(unbounded, 1, false))
+	f(`{"model":"m","plugins":[{"id":"web"}]}`, fmt.Sprintf(unbounded, 0, true))
+	f(`{"model":"m","search_parameters":{"mode":"on"},"models":null}`, fmt.Sprintf(unbounded, 0, true))
 	f(`{"model":"e","input":["a","b"]}`, "e stream=false usage=false max=0 n=1 tools=[] in=1 msgs=2 unbounded=false cache=false tier=")
 	f(`{"model":"e","input":[1,2,3]}`, "e stream=false usage=false max=0 n=1 tools=[] in=1 msgs=1 unbounded=false cache=false tier=")
 	f(`{"model":"m","metadata":{"model":"x","Model":"y","model":"z"},"stream":null,"max_tokens":null}`,
@@ -81,6 +89,9 @@ func TestRequestRefuses(t *testing.T) {
 	f(`{"model":"cheap","max_to`+"\u212a"+`ens":1}`, "lookalike_member")
 	f(`{"model":"m","stream_options":{"include_usage":true,"INCLUDE_USAGE":false}}`, "lookalike_member")
 	f(`{"model":"m","messages":[{"content":[{"type":"text","type":"image"}]}]}`, "duplicate_member")
+	f(`{"model":"m","models":["dear"]}`, "unsupported_member")
+	f(`{"model":"m","Models":["dear"]}`, "lookalike_member")
+	f(`{"model":"m","stream_options":"x"}`, "invalid_type")
 	f(`{"model":1}`, "invalid_type")
 	f(`{"model":"m","stream":"yes"}`, "invalid_type")
 	f(`{"model":"m","max_tokens":1.5}`, "invalid_type")
@@ -88,6 +99,18 @@ func TestRequestRefuses(t *testing.T) {
 	f(`{"model":"m","max_tokens":99999999999999999999999999}`, "invalid_type")
 	f(`{"model":"m","n":0}`, "invalid_type")
 	f(`{"model":"m","messages":"hi"}`, "invalid_type")
+}
+
+// TestResetForgetsLargeRequests: facts are pooled.
+func TestResetForgetsLargeRequests(t *testing.T) {
+	var facts scan.Facts
+	body := `{"model":"m","tools":[` + strings.Repeat(`{"name":"a"},`, 100_000) + `{"name":"b"}]}`
+	if err := scan.Request(&facts, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	if facts.Reset(); cap(facts.Tools) > 1<<10 {
+		t.Errorf("room for %d tools is kept", cap(facts.Tools))
+	}
 }
 
 func TestRequestAllocatesNothing(t *testing.T) {

@@ -42,6 +42,7 @@ const (
 	toolType
 	toolName
 	serverSide
+	alternates
 	numStates
 )
 
@@ -76,6 +77,10 @@ const (
 	nWebSearchOptions
 	nMCPServers
 	nContainer
+	nModels
+	nPlugins
+	nSearchParameters
+	nAudio
 	numNames
 )
 
@@ -135,6 +140,14 @@ func lookup(b []byte) name {
 		return nMCPServers
 	case "container":
 		return nContainer
+	case "models":
+		return nModels
+	case "plugins":
+		return nPlugins
+	case "search_parameters":
+		return nSearchParameters
+	case "audio":
+		return nAudio
 	}
 	return nNone
 }
@@ -146,14 +159,15 @@ var members = [numStates][numNames]state{
 		nMaxCompletionTokens: maxCompletionTokens, nN: answers, nTools: tools, nFunctions: functions,
 		nMessages: messages, nSystem: content, nInput: input, nServiceTier: serviceTier,
 		nCacheControl: cacheControl, nWebSearchOptions: serverSide, nMCPServers: serverSide, nContainer: serverSide,
+		nModels: alternates, nPlugins: serverSide, nSearchParameters: serverSide, // OpenRouter's, xAI's
 	},
 	streamOptions: {nIncludeUsage: includeUsage},
-	message:       {nContent: content},
+	message:       {nContent: content, nAudio: serverSide}, // an earlier answer, by its id
 	part: {
 		nType: partType, nSource: source, nImageURL: imageURL, nFile: file, nInputAudio: audio,
 		nContent: content, nCacheControl: cacheControl,
 	},
-	source:   {nType: sourceType, nURL: remote, nFileID: remote},
+	source:   {nType: sourceType, nURL: remote, nFileID: remote, nContent: content},
 	imageURL: {nURL: dataURL},
 	file:     {nFileID: remote},
 	tool:     {nType: toolType, nName: toolName, nFunction: function, nCacheControl: cacheControl},
