@@ -22,7 +22,10 @@ func TestUpstreamSeesOnlyWhatItShould(t *testing.T) {
 		b, _ := io.ReadAll(req.Body)
 		got, head = string(b), req.Header.Clone()
 		answer(w, req)
-	}, func(e *call.Endpoint, _ *call.Provider) { e.PassHeaders = []string{"openai-beta"} })
+	}, func(e *call.Endpoint, _ *call.Provider) {
+		e.PassHeaders = []string{"openai-beta", "anthropic-version"}
+		e.Headers = append(e.Headers, call.HeaderTemplate{Name: "Anthropic-Version", Prefix: "old"}, call.HeaderTemplate{Name: "OpenAI-Beta", Prefix: "default"})
+	})
 	c := r.call(jsonCall)
 	c.Header = headers{"authorization": "Bearer sb-caller", "x-api-key": "sb-caller", "cookie": "s=1", "openai-beta": "x"}
 	c.Decision = &call.Decision{Allow: true, MaxTokens: 9}
@@ -33,7 +36,7 @@ func TestUpstreamSeesOnlyWhatItShould(t *testing.T) {
 	if want := `{"model":"m-a","messages":[{"role":"user","content":"hi"}],"max_tokens":9}`; got != want {
 		t.Errorf("upstream got body %s, want %s", got, want)
 	}
-	if head.Get("Authorization") != "Bearer sk-a" || head.Get("X-Api-Key") != "" || head.Get("Cookie") != "" || head.Get("Openai-Beta") != "x" {
+	if head.Get("Authorization") != "Bearer sk-a" || head.Get("X-Api-Key") != "" || head.Get("Cookie") != "" || strings.Join(head["Openai-Beta"], ",") != "x" || strings.Join(head["Anthropic-Version"], ",") != "old" {
 		t.Errorf("upstream got headers %v", head)
 	}
 	if c.Usage != (wire.Usage{Input: 7, Output: 3}) || c.Provenance != call.CostComputed || len(c.Attempts) != 1 {

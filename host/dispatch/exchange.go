@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -179,7 +180,9 @@ func quoted(model string) string {
 func (c *conn) send(x *call.Call, t *transport, r *rewrite, cred *call.Credential, model string) error {
 	b := append(c.out[:0], t.prefix...)
 	for i := range t.ep.Headers {
-		b = appendHeader(b, &t.ep.Headers[i], cred)
+		if h := &t.ep.Headers[i]; !replaced(x, t.ep, h) {
+			b = appendHeader(b, h, cred)
+		}
 	}
 	for _, name := range t.ep.PassHeaders {
 		if v := x.Header.Peek(name); len(v) > 0 {
@@ -187,7 +190,7 @@ func (c *conn) send(x *call.Call, t *transport, r *rewrite, cred *call.Credentia
 		}
 	}
 	if !t.ep.Direct() {
-		b = appendAdapterHeaders(b, x, cred, model)
+		b = appendAdapterHeaders(b, x, cred, model, time.Until(c.until))
 	}
 	b = append(b, "Content-Length: "...)
 	b = strconv.AppendInt(b, int64(r.length(x.Body)), 10)
@@ -204,6 +207,20 @@ func (c *conn) send(x *call.Call, t *transport, r *rewrite, cred *call.Credentia
 	return err
 }
 
+// replaced reports whether the caller sends, and may pass on, a header of its
+// own in place of h: a version, a beta flag; never a credential.
+func replaced(x *call.Call, ep *call.Endpoint, h *call.HeaderTemplate) bool {
+	if h.Credential {
+		return false
+	}
+	for _, name := range ep.PassHeaders {
+		if len(name) == len(h.Name) && strings.EqualFold(name, h.Name) {
+			return len(x.Header.Peek(name)) > 0
+		}
+	}
+	return false
+}
+
 func appendHeader(b []byte, h *call.HeaderTemplate, cred *call.Credential) []byte {
 	b = append(append(append(b, h.Name...), ": "...), h.Prefix...)
 	if h.Credential && cred != nil {
@@ -212,8 +229,9 @@ func appendHeader(b []byte, h *call.HeaderTemplate, cred *call.Credential) []byt
 	return append(append(b, h.Suffix...), "\r\n"...)
 }
 
-func appendAdapterHeaders(b []byte, x *call.Call, cred *call.Credential, model string) []byte {
+func appendAdapterHeaders(b []byte, x *call.Call, cred *call.Credential, model string, left time.Duration) []byte {
 	b = x.ID.Append(append(b, "x-signalbox-request-id: "...))
+	b = strconv.AppendInt(append(b, "\r\nx-signalbox-deadline-ms: "...), max(left.Milliseconds(), 1), 10)
 	b = append(append(append(b, "\r\nx-signalbox-model: "...), model...), "\r\n"...)
 	if cred != nil {
 		b = append(append(append(b, "x-signalbox-credential: "...), cred.Value...), "\r\n"...)

@@ -24,12 +24,12 @@ const (
 // upstream is an OpenAI-compatible service that keeps its own bill.
 type upstream struct {
 	*httptest.Server
-	billed  atomic.Int64 // nano-dollars
-	calls   atomic.Int64
-	gone    chan struct{} // a request's caller left before the answer
-	block   chan struct{} // requests with "block" in them wait for it
-	mu      sync.Mutex
-	leaked  []string // caller's credentials that arrived
+	billed atomic.Int64 // nano-dollars
+	calls  atomic.Int64
+	gone   chan struct{} // a request's caller left before the answer
+	block  chan struct{} // requests with "block" in them wait for it
+	mu     sync.Mutex
+	leaked []string // caller's credentials that arrived
 }
 
 func newUpstream(t *testing.T) *upstream {
