@@ -26,8 +26,9 @@ func (h *Host) Cover(c *call.Call, bound int64) *wire.Error {
 		return nil
 	}
 	var denied *budget.Denied
-	if f.reserved == 0 {
+	if !f.covered {
 		denied = h.budget.Reserve(&f.ticket, c.ID, f.chain, c.Received, need)
+		f.covered = denied == nil
 	} else if need > f.reserved {
 		denied = f.ticket.Extend(need - f.reserved)
 	}

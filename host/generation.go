@@ -40,6 +40,7 @@ type generation struct {
 	prices    *meter.Catalog
 	states    *states
 	models    map[string]*call.Model
+	routes    map[string]routeSource   // what router was made of
 	handles   map[string]*route.Handle // by route
 	bare      map[string]*call.Model   // model names of adapters without their provider's
 	direct    sync.Map                 // "provider/model" as asked for → *call.Model
@@ -49,8 +50,12 @@ type generation struct {
 	unbounded     int64 // nano-dollars reserved for content without a bound, 0: refused
 }
 
-// maxDirect bounds the models that callers name without their being configured.
-const maxDirect = 4096
+// maxDirect bounds the models that callers name without their being configured,
+// and maxStates what is remembered of any: callers can think of many names.
+const (
+	maxDirect = 4096
+	maxStates = 4 * maxDirect
+)
 
 // states are the live states of targets; they outlive a generation.
 type states struct {
@@ -64,7 +69,9 @@ func (s *states) of(name string) *call.TargetState {
 	st := s.byName[name]
 	if st == nil {
 		st = call.NewTargetState()
-		s.byName[name] = st
+		if len(s.byName) < maxStates {
+			s.byName[name] = st
+		}
 	}
 	return st
 }
@@ -125,7 +132,8 @@ func (h *Host) loadRoutes(g, old *generation) error {
 		}
 		sources[name] = src
 	}
-	if old != nil && sameRoutes(h.routes, sources) {
+	g.routes = sources
+	if old != nil && sameRoutes(old.routes, sources) {
 		g.router = old.router
 	} else {
 		router, err := route.New(route.Options{Log: h.log, CacheDir: filepath.Join(h.dir, "wasm-cache")})
@@ -139,7 +147,6 @@ func (h *Host) loadRoutes(g, old *generation) error {
 			}
 		}
 	}
-	h.routes = sources
 	for name := range sources {
 		g.handles[name] = g.router.Handle(name)
 	}
@@ -242,6 +249,11 @@ func (g *generation) target(t config.Target) (*call.Target, error) {
 // model finds what a caller asks for: an alias, provider/model, or the bare
 // name of a model that an adapter names.
 func (g *generation) model(asked []byte) (*call.Model, *wire.Error) {
+	if len(asked) > maxName {
+		e := wire.Errorf(404, "model_not_found", "there is no model with a name of %d bytes", len(asked))
+		e.Class, e.Param = wire.ClassModelNotFound, "model"
+		return nil, e
+	}
 	if m := g.models[string(asked)]; m != nil {
 		return m, nil
 	}
@@ -265,6 +277,10 @@ func (g *generation) model(asked []byte) (*call.Model, *wire.Error) {
 	e.Class, e.Param = wire.ClassModelNotFound, "model"
 	return nil, e
 }
+
+// maxName bounds the names that are looked for: to find the nearest one costs
+// the product of the lengths.
+const maxName = 512
 
 // plainName reports whether name may go into a request to an upstream.
 func plainName(name string) bool {
@@ -297,13 +313,20 @@ func (g *generation) anyModel() string {
 	return names[0]
 }
 
-// plan orders the call's candidates.
-func (g *generation) plan(f *flight) {
-	if r := g.handles[f.Model.Route]; r != nil && f.Model.Route != "" {
-		r.Plan(&f.Call)
-		return
+// plan orders the call's candidates, unless the routing module refuses it.
+func (g *generation) plan(f *flight) *wire.Error {
+	r := g.handles[f.Model.Route]
+	if r == nil || f.Model.Route == "" {
+		route.Builtin(&f.Call)
+		return nil
 	}
-	route.Builtin(&f.Call)
+	r.Plan(&f.Call)
+	if f.Plan.Code == 0 {
+		return nil
+	}
+	e := wire.Errorf(403, "route_refused", "route %q refuses the request with code %d: %s", f.Model.Route, f.Plan.Code, f.Plan.Reason())
+	e.Class = wire.ClassPolicy
+	return e
 }
 
 // list is what GET /v1/models shows.

@@ -52,7 +52,6 @@ type Host struct {
 
 	gen     atomic.Pointer[generation]
 	reload  sync.Mutex // one reload at a time
-	routes  map[string]routeSource
 	states  states
 	chains  chains
 	flights sync.Pool

@@ -19,6 +19,7 @@ type flight struct {
 	gen      *generation
 	chain    *budget.Chain
 	ticket   budget.Ticket
+	covered  bool  // the ticket is open
 	reserved int64 // nano-dollars
 	spent    int64 // nano-dollars, by attempts that failed and may be charged
 	tier     int64 // how many times the catalogue's price the asked service tier costs
@@ -31,9 +32,22 @@ func (h *Host) New() *call.Call { return &h.flights.Get().(*flight).Call }
 // Done implements server.Handler.
 func (h *Host) Done(c *call.Call) {
 	f := c.Owner.(*flight)
+	if f.gen != nil && !f.finished {
+		h.panicked(f)
+	}
 	c.Reset()
-	f.gen, f.chain, f.reserved, f.spent, f.tier, f.finished = nil, nil, 0, 0, 0, false
+	f.gen, f.chain, f.covered, f.reserved, f.spent, f.tier, f.finished = nil, nil, false, 0, 0, 0, false
 	h.flights.Put(f)
+}
+
+// panicked settles a call that a stage has panicked at like one that a crash
+// left open: at its reservation if bytes of it had left.
+func (h *Host) panicked(f *flight) {
+	f.Err = wire.Errorf(500, "internal_error", "the gateway failed at this request")
+	if f.SentUp {
+		f.Attempts = append(f.Attempts, call.Attempt{Target: f.Target, Class: wire.ClassServer, Cost: f.reserved - f.spent})
+	}
+	h.Finish(&f.Call)
 }
 
 // Handle implements server.Handler: the path of a request.
@@ -52,13 +66,15 @@ func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 	if err == nil {
 		err = h.candidates(f)
 	}
+	if err == nil {
+		f.tier = meter.Tier(f.Facts.ServiceTier)
+		err = f.gen.plan(f)
+	}
 	if err != nil {
 		c.Err = err
 		h.Finish(c)
 		return call.Answer{}, err
 	}
-	f.tier = meter.Tier(f.Facts.ServiceTier)
-	f.gen.plan(f)
 
 	ans, err := h.dispatch.Do(c)
 	if err == nil && ans.Stream != nil {
