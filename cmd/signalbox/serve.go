@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -49,6 +50,11 @@ func serve(ctx context.Context, src *sources, stdout, stderr io.Writer) error {
 		return err
 	}
 	log := newLogger(cfg.Log, stderr)
+	if os.Getenv("GOGC") == "" {
+		// A request allocates next to nothing, so collecting twice as often costs
+		// nothing and halves the memory that waits to be collected.
+		debug.SetGCPercent(50)
+	}
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
