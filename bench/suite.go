@@ -39,7 +39,7 @@ func newSuite(o options, out io.Writer) (*suite, error) {
 	if o.rounds == 0 {
 		o.rounds = 5
 		if o.short {
-			o.rounds = 2
+			o.rounds = 3
 		}
 	}
 	return &suite{opt: o, out: out, bars: bars, only: only, samples: map[string]map[string][]sample{}, measures: report.Measures{}}, nil

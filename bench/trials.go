@@ -43,7 +43,7 @@ const warmup = 1_000
 // the least.
 func (s *suite) size(n, conns int) int {
 	if s.opt.short {
-		n = min(n, max(n/10, 4*conns))
+		n = min(n, max(n/5, 4*conns))
 	}
 	return n
 }
