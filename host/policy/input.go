@@ -152,11 +152,11 @@ var principalFields = fieldsUnder([]string{"principal"})
 
 func (s *sections) principal(r *reader, n *node) *ast.Term {
 	r.section = r.appendKey(r.section[:0], principalFields)
-	if t := s.principals.get(r.section); t != nil {
+	if t := s.principals.get(r.section, r.by); t != nil {
 		return t
 	}
 	t := r.build(n)
-	s.principals.put(r.section, t, sectionSize+4*int64(len(r.section)))
+	s.principals.put(r.section, t, sectionSize+4*int64(len(r.section)), r.by)
 	return t
 }
 

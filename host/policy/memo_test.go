@@ -19,8 +19,8 @@ func TestMemoIsBounded(t *testing.T) {
 			key := make([]byte, keySize)
 			for i := range 50_000 {
 				binary.LittleEndian.PutUint64(key, uint64(i))
-				m.put(key, &i, 0)
-				if got := m.get(key); got == nil || *got != i {
+				m.put(key, &i, 0, asker{})
+				if got := m.get(key, asker{}); got == nil || *got != i {
 					t.Fatalf("what was put last is gone: %v", got)
 				}
 				if m.bytes.Load() > maxBytes || m.entries.Load() > memoWays*memoSets {
@@ -48,11 +48,11 @@ func TestMemoIsBounded(t *testing.T) {
 func TestMemoGivesASecondChance(t *testing.T) {
 	m := newMemo[int](memoSets, 1<<30)
 	hot, key, val := []byte("hot"), make([]byte, 8), 1
-	m.put(hot, &val, 0)
+	m.put(hot, &val, 0, asker{})
 	for i := range 200_000 {
 		binary.LittleEndian.PutUint64(key, uint64(i))
-		m.put(key, &val, 0)
-		if m.get(hot) == nil {
+		m.put(key, &val, 0, asker{})
+		if m.get(hot, asker{}) == nil {
 			t.Fatalf("an entry that is read all the time was evicted after %d others", i)
 		}
 	}
@@ -61,12 +61,12 @@ func TestMemoGivesASecondChance(t *testing.T) {
 func TestMemoReplacesAndRefuses(t *testing.T) {
 	m := newMemo[int](memoSets, 16_000)
 	one, two := 1, 2
-	m.put([]byte("k"), &one, 0)
-	m.put([]byte("k"), &two, 0)
-	if got := m.get([]byte("k")); *got != 2 || m.entries.Load() != 1 {
+	m.put([]byte("k"), &one, 0, asker{})
+	m.put([]byte("k"), &two, 0, asker{})
+	if got := m.get([]byte("k"), asker{}); *got != 2 || m.entries.Load() != 1 {
 		t.Errorf("got %d in %d entries", *got, m.entries.Load())
 	}
-	if m.put([]byte("big"), &one, 1001); m.get([]byte("big")) != nil {
+	if m.put([]byte("big"), &one, 1001, asker{}); m.get([]byte("big"), asker{}) != nil {
 		t.Error("one entry may take more than a sixteenth")
 	}
 }
@@ -81,8 +81,8 @@ func TestMemoConcurrently(t *testing.T) {
 			for range 20_000 {
 				n := r.Uint64N(2000)
 				binary.LittleEndian.PutUint64(key, n)
-				if got := m.get(key); got == nil {
-					m.put(key, &n, 0)
+				if got := m.get(key, asker{}); got == nil {
+					m.put(key, &n, 0, asker{})
 				} else if *got != n {
 					t.Errorf("key %d holds %d", n, *got)
 				}

@@ -21,6 +21,7 @@ import (
 type reader struct {
 	call *call.Call
 	env  *environment
+	by   asker
 
 	key      []byte     // space for keys
 	section  []byte     // space for the key of a section of the input
@@ -55,7 +56,7 @@ var readers = sync.Pool{New: func() any { return new(reader) }}
 
 func getReader(c *call.Call, env *environment) *reader {
 	r := readers.Get().(*reader)
-	r.call, r.env = c, env
+	r.call, r.env, r.by = c, env, asker{c.Principal.KeyID, epochOf(c.Received)}
 	return r
 }
 
@@ -69,6 +70,7 @@ func putReader(r *reader) {
 	clear(r.tools)
 	clear(r.verdicts)
 	r.call, r.env, r.input, r.deadline = nil, nil, nil, nil
+	r.by = asker{}
 	r.tools, r.verdicts = r.tools[:0], r.verdicts[:0]
 	r.haveTool, r.haveTime = false, false
 	readers.Put(r)

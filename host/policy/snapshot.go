@@ -181,10 +181,10 @@ func (s *snapshot) decide(r *reader) (*call.Decision, error) {
 	for _, v := range r.verdicts {
 		r.key = binary.LittleEndian.AppendUint64(r.key, v.id)
 	}
-	if d := s.merged.get(r.key); d != nil {
+	if d := s.merged.get(r.key, r.by); d != nil {
 		return d, nil
 	}
 	d := merge(r.verdicts, s.revision)
-	s.merged.put(r.key, d, decisionSize(d))
+	s.merged.put(r.key, d, decisionSize(d), r.by)
 	return d, nil
 }

@@ -59,7 +59,7 @@ func newUnit(rules *unitRules, b *compiled, r *reads) (*unit, error) {
 func (u *unit) ask(r *reader) (*verdict, error) {
 	if u.memo != nil {
 		r.key = r.appendKey(r.key[:0], u.reads.fields)
-		if v := u.memo.get(r.key); v != nil {
+		if v := u.memo.get(r.key, r.by); v != nil {
 			u.stats.hits.Add(1)
 			return v, nil
 		}
@@ -71,7 +71,7 @@ func (u *unit) ask(r *reader) (*verdict, error) {
 		return nil, err
 	}
 	if u.memo != nil && len(r.key) <= maxKey {
-		u.memo.put(r.key, v, v.size)
+		u.memo.put(r.key, v, v.size, r.by)
 	}
 	return v, nil
 }
