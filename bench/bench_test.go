@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,31 @@ func TestRatiosAreTakenWithinARound(t *testing.T) {
 			t.Errorf("%s is met by no measurement", v.Measure)
 		}
 	}
+}
+
+// A run that is narrowed down is judged by the bars of what it measures.
+func TestRelevantBars(t *testing.T) {
+	bars, err := report.ReadBars("bars.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(parts, only string, want int) {
+		t.Helper()
+		s := &suite{bars: bars, opt: options{parts: parts}, only: regexp.MustCompile(only), lab: &lab{}}
+		got := 0
+		for _, b := range s.relevant() {
+			if !strings.HasPrefix(b.Measure, "bill/") {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("-parts %s -only %q: %d bars; want %d", parts, only, got, want)
+		}
+	}
+	f("trials,idle,soak,stages", "", len(bars)-4)
+	f("trials", "^1k_c16$", 4)
+	f("trials", "^paced", 1)
+	f("idle,soak", "", 2)
 }
 
 // What the mock promises as its plain answers is what a target is checked by.

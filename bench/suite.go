@@ -147,7 +147,8 @@ func (s *suite) relevant() []report.Bar {
 	var out []report.Bar
 	for _, b := range s.bars {
 		part, rest, _ := strings.Cut(b.Measure, "/")
-		if s.wants(part) && (part != "trials" || s.only.MatchString(rest)) {
+		trial, _, _ := strings.Cut(rest, "/")
+		if s.wants(part) && (part != "trials" || s.only.MatchString(trial)) {
 			out = append(out, b)
 		}
 	}
