@@ -3,6 +3,7 @@ package baseline
 import (
 	"fmt"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ func pass(t *testing.T, name, addr, model string, events int) {
 }
 
 func TestBaselinesPassAnswersOn(t *testing.T) {
+	runtime.LockOSThread() // nginx ends with the thread that starts it
+	defer runtime.UnlockOSThread()
 	s := upstream.New(upstream.Options{Pace: time.Millisecond})
 	t.Cleanup(s.Stop)
 	service := listen(t, s.Serve)

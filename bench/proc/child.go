@@ -27,7 +27,8 @@ const stopPatience = 15 * time.Second
 
 // Start runs cmd; what it writes to standard error goes to the file log. Its
 // standard output is read by lines until ready returns true, and then on to
-// the log; a nil ready does not wait.
+// the log; a nil ready does not wait. The child ends with the thread that calls
+// Start, which should therefore be locked to a goroutine that lasts.
 func Start(name string, cmd *exec.Cmd, log string, ready func(line string) bool) (*Child, error) {
 	f, err := os.Create(log)
 	if err != nil {
@@ -40,7 +41,9 @@ func Start(name string, cmd *exec.Cmd, log string, ready func(line string) bool)
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = in, f
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is the suite's to pass on
+	// A Ctrl-C is the suite's to pass on; and when the suite is killed, its
+	// children end too.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	err = cmd.Start()
 	in.Close()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ func TestSelf(t *testing.T) {
 }
 
 func TestChildAndItsTree(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	log := filepath.Join(t.TempDir(), "log")
 	c, err := Start("shell", exec.Command("sh", "-c", "sleep 60 & echo ready; wait"), log, func(line string) bool { return line == "ready" })
 	if err != nil {

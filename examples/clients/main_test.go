@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,7 +39,10 @@ var (
 	patience = 2 * time.Minute
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	runtime.LockOSThread() // the gateway ends with this thread, also when the tests are killed
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "signalbox-clients-")
@@ -104,6 +108,7 @@ func start(dir, openAIURL, claudeURL string) (*gateway, error) {
 // serve starts the process and waits until it says where it listens.
 func (g *gateway) serve() error {
 	g.cmd.Stderr = g.log
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	out, err := g.cmd.StdoutPipe()
 	if err != nil {
 		return err
