@@ -51,9 +51,10 @@ var layers = map[string]string{
 
 	"sdk/abi":     "",
 	"sdk/abi/gen": "sdk/abi",
-	"sdk/provider": "sdk/provider/egress sdk/provider/internal/local sdk/provider/internal/plug sdk/provider/internal/sse " +
+	"sdk/provider": "sdk/provider/egress sdk/provider/internal/h1 sdk/provider/internal/local sdk/provider/internal/plug sdk/provider/internal/sse " +
 		"sdk/provider/proto sdk/provider/proto/v1 sdk/wire sdk/wire/scan",
 	"sdk/provider/egress":         "",
+	"sdk/provider/internal/h1":    "",
 	"sdk/provider/internal/local": "",
 	"sdk/provider/internal/plug":  "sdk/provider/proto sdk/provider/proto/v1",
 	"sdk/provider/internal/sse":   "",

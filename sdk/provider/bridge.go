@@ -79,7 +79,7 @@ func viaOf(s *Setup, r Route) *Lease {
 type bridge struct {
 	lease       *Lease
 	translation wire.Translation
-	client      *http.Client
+	client      client
 }
 
 func (b *bridge) serve(r *Request, w *Writer) error {
@@ -96,29 +96,29 @@ func (b *bridge) serve(r *Request, w *Writer) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode >= 300 {
-		defer resp.Body.Close()
+	if resp.Status() >= 300 {
+		defer resp.Close()
 		return b.fail(resp, w)
 	}
 	model := string(facts.Model)
 	if !facts.Stream {
-		defer resp.Body.Close()
+		defer resp.Close()
 		return b.answer(resp, w, model)
 	}
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
-		resp.Body.Close()
+	if kind, _, _ := mime.ParseMediaType(resp.Header("Content-Type")); kind != "text/event-stream" {
+		resp.Close()
 		return wire.Errorf(http.StatusBadGateway, "upstream_not_streaming", "the upstream answered a streaming request with %q; want text/event-stream", kind)
 	}
 	st := b.translation.Stream(model, facts.IncludeUsage)
 	return w.Stream(func(s *Stream) error {
-		defer resp.Body.Close()
-		return relay(resp.Body, st, s)
+		defer resp.Close()
+		return relay(resp, st, s, r)
 	})
 }
 
 // relay translates an upstream's stream event by event. It flushes when no
 // further event is at hand.
-func relay(in io.Reader, st wire.StreamTranslation, out *Stream) error {
+func relay(in io.Reader, st wire.StreamTranslation, out *Stream, r *Request) error {
 	events := sse.NewReader(bufio.NewReaderSize(in, 8<<10), maxEvent)
 	for {
 		name, data, err := events.Next()
@@ -129,6 +129,11 @@ func relay(in io.Reader, st wire.StreamTranslation, out *Stream) error {
 			return fmt.Errorf("cannot read the upstream's stream: %w", err)
 		}
 		if err := out.Append(func(dst []byte) ([]byte, error) { return st.Event(dst, name, data) }); err != nil {
+			var e *wire.Error
+			if errors.As(err, &e) && out.sent {
+				// The gateway can classify only what it is told before the cut.
+				out.buf = wire.AppendErrorEvent(out.buf, r.Dialect, e, r.ID())
+			}
 			return err
 		}
 		if events.Waiting() {
@@ -147,8 +152,8 @@ func relay(in io.Reader, st wire.StreamTranslation, out *Stream) error {
 	return nil
 }
 
-func (b *bridge) answer(resp *http.Response, w *Writer, model string) error {
-	raw, err := readAll(resp.Body, maxAnswer)
+func (b *bridge) answer(resp reply, w *Writer, model string) error {
+	raw, err := readAll(resp, maxAnswer)
 	if err != nil {
 		return fmt.Errorf("cannot read the upstream's answer: %w", err)
 	}
@@ -161,17 +166,18 @@ func (b *bridge) answer(resp *http.Response, w *Writer, model string) error {
 }
 
 // fail passes an upstream's error on in the caller's dialect.
-func (b *bridge) fail(resp *http.Response, w *Writer) error {
-	raw, err := readAll(resp.Body, maxError)
+func (b *bridge) fail(resp reply, w *Writer) error {
+	raw, err := readAll(resp, maxError)
 	if err != nil {
 		return fmt.Errorf("cannot read the upstream's error: %w", err)
 	}
-	if resp.StatusCode < 400 {
-		return wire.Errorf(http.StatusBadGateway, "upstream_redirects", "the upstream answered %d; redirects are not followed with a credential, check base_url", resp.StatusCode)
+	status := resp.Status()
+	if status < 400 {
+		return wire.Errorf(http.StatusBadGateway, "upstream_redirects", "the upstream answered %d; redirects are not followed with a credential, check base_url", status)
 	}
-	e := &wire.Error{Status: resp.StatusCode, Class: classify(b.lease.Errors, resp.StatusCode, raw), RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+	e := &wire.Error{Status: status, Class: classify(b.lease.Errors, status, raw), RetryAfter: retryAfter(resp.Header("Retry-After"))}
 	w.answer()
-	w.fail(e, b.translation.Error(nil, resp.StatusCode, raw))
+	w.fail(e, b.translation.Error(nil, status, raw))
 	return nil
 }
 

@@ -8,11 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
+	"github.com/signalbox-ai/signalbox/sdk/provider/internal/h1"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -43,6 +45,9 @@ type shoutStream struct {
 }
 
 func (s *shoutStream) Event(dst []byte, event string, data []byte) ([]byte, error) {
+	if string(data) == "fail" {
+		return dst, &wire.Error{Status: 529, Class: wire.ClassOverloaded, Message: "busy"}
+	}
 	s.done = string(data) == "done"
 	return fmt.Appendf(dst, "data: [%s %s %s]\n\n", s.model, event, data), nil
 }
@@ -192,15 +197,23 @@ func TestBridgeClassifiesErrors(t *testing.T) {
 func TestBridgeRefusesPrivateAddresses(t *testing.T) {
 	up := httptest.NewServer(http.NotFoundHandler())
 	defer up.Close()
-	_, port, _ := strings.Cut(strings.TrimPrefix(up.URL, "http://"), ":")
-	hosts, err := egress.Parse([]string{"rebound.example:" + port}) // a public name, as if it had come to mean this machine
+	u, err := url.Parse(up.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := upstream("http://rebound.example:"+port, hosts)
-	_, err = client.Get(up.URL)
-	if err == nil || !strings.Contains(err.Error(), "is private") {
-		t.Errorf("got %v", err)
+	hosts, err := egress.Parse([]string{"rebound.example:" + u.Port()}) // a public name, as if it had come to mean this machine
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := guard("rebound.example", hosts)
+	for _, c := range []client{directClient{h1.New(u, g)}, throughProxy(up.URL, g)} {
+		_, err := c.post(t.Context(), nil, nil)
+		if err == nil || !strings.Contains(err.Error(), "of rebound.example is private") {
+			t.Errorf("%T: got %v", c, err)
+		}
+	}
+	if _, ok := upstream(up.URL, hosts).(directClient); !ok {
+		t.Error("net/http is used without a proxy")
 	}
 }
 
