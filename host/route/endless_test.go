@@ -67,3 +67,20 @@ func BenchmarkEndlessGo(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkChasingGo is the longest that a Go guest is known to take: its
+// memory may be large, and loads cost it little.
+func BenchmarkChasingGo(b *testing.B) {
+	h := load(b, "chasing", guest(b, "chasing"))
+	c, idle := endlessCall(scan.Facts{}), endlessCall(scan.Facts{})
+	idle.Principal = nil
+	for b.Loop() {
+		b.StopTimer()
+		h.Plan(idle)
+		b.StartTimer()
+		h.Plan(c)
+	}
+	if h.Stats().Faults["fuel"] == 0 {
+		b.Fatalf("got %+v; want faults", h.Stats())
+	}
+}

@@ -135,13 +135,14 @@ func (r *Runtime) load(m Module) (*Version, error) {
 	if len(m.Code) > MaxModule {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(m.Code), MaxModule)
 	}
-	code, err := fuel.Inject(m.Code, InitFuel)
+	v := &Version{ID: sha256.Sum256(m.Code), module: m, engine: r.small, most: 2 * runtime.GOMAXPROCS(0)}
+	tariff := fuel.Plain
+	if isGo(m.Code) {
+		v.engine, v.most, tariff = r.large, runtime.GOMAXPROCS(0), fuel.Go
+	}
+	code, err := fuel.Inject(m.Code, InitFuel, tariff)
 	if err != nil {
 		return nil, err
-	}
-	v := &Version{ID: sha256.Sum256(m.Code), module: m, engine: r.small, most: 2 * runtime.GOMAXPROCS(0)}
-	if isGo(m.Code) {
-		v.engine, v.most = r.large, runtime.GOMAXPROCS(0)
 	}
 	v.module.Code = nil
 	v.Label = m.Name + "@" + v.ID.Short()
@@ -159,7 +160,8 @@ func (r *Runtime) load(m Module) (*Version, error) {
 	return v, nil
 }
 
-// isGo reports whether Go's linker made the module: its heap needs more room.
+// isGo reports whether Go's linker made the module, or it says so: its heap
+// needs more room, and its code another tariff.
 func isGo(code []byte) bool {
 	return bytes.Contains(code[:min(len(code), 64)], []byte("go:buildid"))
 }

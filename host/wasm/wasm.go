@@ -31,7 +31,7 @@ const InitFuel = 4 * Fuel
 const (
 	MaxModule   = 8 << 20  // bytes
 	MaxAnswer   = 64 << 10 // bytes of one answer
-	memoryPages = 256      // 16 MiB
+	memoryPages = 32       // 2 MiB: a near cache holds it, so that a call cannot be stretched by missing it
 	goPages     = 1024     // 64 MiB: Go's heap grows by 4 MiB at a time
 )
 

@@ -61,9 +61,9 @@ func (m *module) measure(r *reader, sig funcType) *body {
 		in := r.instr()
 		loop := open[len(open)-1]
 		if loop < 0 {
-			b.entry += weight(in.op)
+			b.entry += m.tariff.weight(in.op)
 		} else {
-			b.loops[loop] += weight(in.op)
+			b.loops[loop] += m.tariff.weight(in.op)
 		}
 		switch in.op {
 		case opBlock, opIf:

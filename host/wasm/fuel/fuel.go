@@ -26,8 +26,23 @@ const StarvedGlobal = "sb_starved"
 // using what this package does not know.
 var ErrRefused = errors.New("module cannot be metered")
 
+// Tariff is what a kind of guest pays for loads, and may have.
+type Tariff struct {
+	load  int    // weight of a load from memory
+	table uint32 // entries of a table, at most
+}
+
+// The tariffs. Under Plain a load weighs what it takes when it misses the near
+// cache, so that a guest whose memory is small cannot stretch a call by chasing
+// pointers. Go compiles every function to one loop around a jump table, which
+// pays for the whole function at each turn: it would starve on that.
+var (
+	Plain = Tariff{load: 64, table: 1 << 14}
+	Go    = Tariff{load: 2, table: 1 << 17}
+)
+
 // What things cost, in units of fuel. A unit is one turn of an empty loop,
-// about 2.4 ns; docs/RATIONALE.md tells how the rest was chosen.
+// about 2.4 ns at most; docs/RATIONALE.md tells how the rest was chosen.
 const (
 	callCost = 8  // a function's entry, beside its code
 	hostCost = 32 // a call of an imported function
@@ -42,15 +57,14 @@ const (
 
 // What a module may declare.
 const (
-	maxLocals = 10_000  // of one function, parameters included
-	maxTable  = 1 << 17 // entries of a table
+	maxLocals = 10_000 // of one function, parameters included
 	maxTables = 8
 )
 
 // Inject returns wasm with fuel injected. initial is what the module may spend
 // before the host first sets the global: its start function runs on it.
-func Inject(wasm []byte, initial int64) ([]byte, error) {
-	m, err := parse(wasm)
+func Inject(wasm []byte, initial int64, tariff Tariff) ([]byte, error) {
+	m, err := parse(wasm, tariff)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}

@@ -41,7 +41,7 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := &wasmtest.Module{}
 			build(m)
-			if _, err := fuel.Inject(m.Bytes(), budget); !errors.Is(err, fuel.ErrRefused) {
+			if _, err := fuel.Inject(m.Bytes(), budget, fuel.Plain); !errors.Is(err, fuel.ErrRefused) {
 				t.Fatalf("got %v; want ErrRefused", err)
 			}
 		})
@@ -51,7 +51,7 @@ func TestRefused(t *testing.T) {
 func TestRefusedBytes(t *testing.T) {
 	f := func(name, wasm string) {
 		t.Helper()
-		if _, err := fuel.Inject([]byte(wasm), budget); !errors.Is(err, fuel.ErrRefused) {
+		if _, err := fuel.Inject([]byte(wasm), budget, fuel.Plain); !errors.Is(err, fuel.ErrRefused) {
 			t.Errorf("%s: got %v; want ErrRefused", name, err)
 		}
 	}
@@ -85,7 +85,7 @@ func call(t *testing.T, rt wazero.Runtime, wasm []byte, params ...uint64) ([]uin
 
 func inject(t *testing.T, m *wasmtest.Module) []byte {
 	t.Helper()
-	out, err := fuel.Inject(m.Bytes(), budget)
+	out, err := fuel.Inject(m.Bytes(), budget, fuel.Plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,13 +212,51 @@ func TestStarvedFlag(t *testing.T) {
 	f(256, 1)
 }
 
+// TestTariffs: loads, of any width, cost most guests what a miss of the near
+// cache takes, and Go guests little; other code costs both the same.
+func TestTariffs(t *testing.T) {
+	rt := newRuntime(t)
+	cost := func(tariff fuel.Tariff, code ...any) int64 {
+		t.Helper()
+		m := &wasmtest.Module{}
+		m.Memory(1)
+		m.Func("f", "", "", "", repeat(320, code...))
+		mod := instance(t, rt, compiled(t, rt, m.Bytes(), tariff))
+		left, err := spend(mod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return budget - left
+	}
+	f := func(what string, plain, goes int64, code ...any) {
+		t.Helper()
+		if p, g := cost(fuel.Plain, code...), cost(fuel.Go, code...); p != plain || g != goes {
+			t.Errorf("320 of %s cost %d and, of Go, %d; want %d and %d", what, p, g, plain, goes)
+		}
+	}
+	f("i32.load", 8+660, 8+40, 0x41, 0, 0x28, 2, 0, 0x1a)
+	f("i64.load32_u", 8+660, 8+40, 0x41, 0, 0x35, 2, 0, 0x1a)
+	f("v128.load", 8+660, 8+40, 0x41, 0, 0xfd, 0, 4, 0, 0x1a)
+	f("v128.load64_zero", 8+660, 8+40, 0x41, 0, 0xfd, U(93), 3, 0, 0x1a)
+	f("i32.store", 8+40, 8+40, 0x41, 0, 0x41, 0, 0x36, 2, 0)
+	m := &wasmtest.Module{}
+	m.Table(make([]int, 1<<14+1)...)
+	m.Func("f", "", "", "")
+	if _, err := fuel.Inject(m.Bytes(), budget, fuel.Plain); !errors.Is(err, fuel.ErrRefused) {
+		t.Errorf("a table of Go's size: got %v; want ErrRefused", err)
+	}
+	if _, err := fuel.Inject(m.Bytes(), budget, fuel.Go); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestShipped meters the module that is shipped and compiles it.
 func TestShipped(t *testing.T) {
 	wasm, err := os.ReadFile("../../../plugins/routes/priority/priority.wasm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := fuel.Inject(wasm, budget)
+	out, err := fuel.Inject(wasm, budget, fuel.Plain)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,7 @@ type funcType struct{ params, results []byte }
 // module is a parsed module: its sections as they are, and what rewriting
 // needs to know of them.
 type module struct {
+	tariff   Tariff
 	sections [numSections][]byte // nil: absent
 	last     int                 // place in order of the section read last
 	name     []byte              // the custom section "name": functions only, for traps' stack traces
@@ -51,11 +52,11 @@ type module struct {
 	nTypes   uint32 // with those
 }
 
-func parse(wasm []byte) (*module, error) {
+func parse(wasm []byte, tariff Tariff) (*module, error) {
 	if !bytes.HasPrefix(wasm, header) {
 		return nil, errors.New("not a core WebAssembly module of version 1")
 	}
-	m := &module{}
+	m := &module{tariff: tariff}
 	r := &reader{b: wasm, off: len(header)}
 	for !r.done() {
 		id := r.byte()

@@ -190,9 +190,11 @@ func (r *reader) immediate(kind imm) (index uint32) {
 }
 
 // weight is what an instruction counts for: about a cycle each.
-func weight(op uint32) int {
+func (t Tariff) weight(op uint32) int {
 	switch {
-	case op >= 0x28 && op <= 0x3e: // loads and stores
+	case op >= 0x28 && op <= 0x35, isVectorLoad(op):
+		return t.load
+	case op >= 0x36 && op <= 0x3e: // stores: nothing waits for them
 		return 2
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // integer division
 		return 16
@@ -206,4 +208,10 @@ func weight(op uint32) int {
 		return 8
 	}
 	return 1
+}
+
+// isVectorLoad reports whether op is a SIMD load, of a lane or of all.
+func isVectorLoad(op uint32) bool {
+	sub := op & 0xff
+	return op>>8 == opVector && (sub <= 10 || sub >= 84 && sub <= 87 || sub == 92 || sub == 93)
 }

@@ -19,7 +19,7 @@ func BenchmarkOverhead(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	metered, err := fuel.Inject(plain, 1<<60)
+	metered, err := fuel.Inject(plain, 1<<60, fuel.Plain)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func (m *module) rewriteTables() error {
 			r.fail("more than %d tables", maxTables)
 		}
 		dst = append(dst, r.byte())
-		flags, least, most := r.byte(), r.u32(), uint32(maxTable)
+		flags, least, most := r.byte(), r.u32(), m.tariff.table
 		if flags > 1 {
 			r.fail("table limits of kind %d are not known", flags)
 		}
@@ -110,10 +110,10 @@ func (m *module) rewriteTables() error {
 			if most = r.u32(); most < least {
 				r.fail("table's maximum %d is below its minimum %d", most, least)
 			}
-			most = min(most, maxTable)
+			most = min(most, m.tariff.table)
 		}
-		if least > maxTable {
-			r.fail("table of %d entries, more than %d", least, maxTable)
+		if least > m.tariff.table {
+			r.fail("table of %d entries, more than %d", least, m.tariff.table)
 		}
 		return appendU32(appendU32(append(dst, 1), least), most)
 	})
