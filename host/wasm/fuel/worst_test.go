@@ -94,13 +94,13 @@ func chase(m *wasmtest.Module, pages int) {
 	m.Func("f", "", "", "i", loop(repeat(1000, 0x20, 0, 0x28, 2, 0, 0x21, 0))...)
 }
 
-// callsAllOver calls small functions at random through the largest table.
+// callsAllOver calls all functions of the largest table in a random order.
 func callsAllOver(m *wasmtest.Module) {
 	sig := m.Type("i", "i")
 	m.Func("f", "", "", "i", loop(repeat(200, 0x20, 0, 0x20, 0, 0x41, S(plainFunctions-1), 0x71, 0x11, U(sig), 0, 0x21, 0))...)
 	functions := make([]int, plainFunctions)
 	for i := range functions {
-		functions[i] = m.Func("", "i", "i", "", 0x20, 0, 0x41, S(1103515245), 0x6c, 0x41, S(12345+i), 0x6a)
+		functions[i] = m.Func("", "i", "i", "", 0x20, 0, 0x41, S(1103515245), 0x6c, 0x41, S(12345), 0x6a)
 	}
 	m.Table(functions...)
 }
