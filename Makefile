@@ -41,7 +41,7 @@ lint: ## formatting, go vet, staticcheck
 bench: needs build ## measure against nginx and a bare proxy; fails where a bar of bench/bars.json is missed
 	$(GO) run ./bench
 
-bench-short: needs build ## the same in a minute: it reports and does not fail
+bench-short: needs build ## the same in a few minutes: it reports and does not fail
 	$(GO) run ./bench -short
 
 fuzz: ## fuzz every target for FUZZTIME (10s)
