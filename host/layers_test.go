@@ -31,7 +31,7 @@ var layers = map[string]string{
 	"host/auth":      "host/call sdk/wire",
 	"host/budget":    "host/call host/disk",
 	"host/config":    "host/call",
-	"host/dispatch":  "host/call sdk/wire sdk/wire/scan",
+	"host/dispatch":  "host/call sdk/provider/proto sdk/wire sdk/wire/scan",
 	"host/ledger":    "host/call host/disk sdk/wire",
 	"host/meter":     "host/call sdk/wire sdk/wire/scan",
 	"host/policy":    "host/call policies sdk/wire sdk/wire/scan",

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -257,7 +257,7 @@ func (x *exchange) read() (call.Answer, *failure) {
 	cn := x.cn
 	status := cn.head.StatusCode()
 	kind := cn.head.ContentType()
-	x.c.Dropped = append(x.c.Dropped[:0], cn.head.Peek(headerDropped)...)
+	x.c.Dropped = append(x.c.Dropped[:0], cn.head.Peek(proto.HeaderDropped)...)
 	answers := status >= 200 && status < 300
 	if answers && bytes.HasPrefix(kind, []byte("text/event-stream")) {
 		return x.stream(status)
@@ -325,7 +325,7 @@ func (x *exchange) renew() error {
 // meterJSON reads usage from a complete answer.
 func (x *exchange) meterJSON() {
 	c := x.c
-	if h := x.cn.head.Peek(headerUsage); len(h) > 0 {
+	if h := x.cn.head.Peek(proto.HeaderUsage); len(h) > 0 {
 		setUsage(c, h)
 		return
 	}
@@ -336,33 +336,7 @@ func (x *exchange) meterJSON() {
 
 // setUsage takes the usage that an adapter reports of a translated answer.
 func setUsage(c *call.Call, header []byte) {
-	if u, ok := parseUsage(header); ok {
+	if u, ok := proto.ParseUsage(string(header)); ok {
 		c.Usage, c.Provenance = u, call.CostComputed
 	}
-}
-
-// parseUsage reads "in=1;cr=2;cw5=3;cw1=4;out=5;rs=6"; absent buckets are 0.
-func parseUsage(h []byte) (u wire.Usage, ok bool) {
-	for part := range bytes.SplitSeq(h, []byte(";")) {
-		name, value, _ := bytes.Cut(bytes.TrimSpace(part), []byte("="))
-		n, err := strconv.ParseUint(string(value), 10, 40)
-		if err != nil {
-			return u, false
-		}
-		switch string(name) {
-		case "in":
-			u.Input = int64(n)
-		case "cr":
-			u.CacheRead = int64(n)
-		case "cw5":
-			u.CacheWrite5m = int64(n)
-		case "cw1":
-			u.CacheWrite1h = int64(n)
-		case "out":
-			u.Output = int64(n)
-		case "rs":
-			u.Reasoning = int64(n)
-		}
-	}
-	return u, true
 }

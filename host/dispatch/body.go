@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 )
 
 // body reads an answer strictly: it knows whether the whole of it came. A
@@ -174,7 +176,7 @@ func (b *body) trailers() error {
 			b.done = true
 			return nil
 		}
-		if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(name, []byte(headerUsage)) {
+		if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(name, []byte(proto.HeaderUsage)) {
 			b.usage = append(b.usage[:0], bytes.TrimSpace(value)...)
 		}
 	}

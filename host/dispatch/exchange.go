@@ -15,13 +15,6 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
 )
 
-// Headers between the host and an adapter's data socket.
-const (
-	headerUsage      = "x-signalbox-usage"
-	headerDropped    = "x-signalbox-dropped-params"
-	headerErrorClass = "x-signalbox-error-class"
-)
-
 // smallBody is up to what size a body is copied behind its head, so that both
 // leave in one write; larger ones go as a vector.
 const smallBody = 32 << 10

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -53,7 +54,7 @@ func (x *exchange) refused(status int) *failure {
 }
 
 func (x *exchange) classify(status int, body []byte) wire.Class {
-	if named := wire.ParseClass(string(x.cn.head.Peek(headerErrorClass))); named != wire.ClassNone {
+	if named := wire.ParseClass(string(x.cn.head.Peek(proto.HeaderErrorClass))); named != wire.ClassNone {
 		return named
 	}
 	e, _ := wire.ReadError(body) // of what cannot be read, the status says enough

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -336,7 +337,7 @@ func (s *stream) finish(err *wire.Error) {
 	}
 	s.finished = true
 	c := s.c
-	if u, ok := parseUsage(s.cn.body.usage); ok && !s.ep.Direct() && len(s.cn.body.usage) > 0 {
+	if u, ok := proto.ParseUsage(string(s.cn.body.usage)); ok && !s.ep.Direct() && len(s.cn.body.usage) > 0 {
 		s.usage, s.metered = u, true
 	}
 	if s.metered {

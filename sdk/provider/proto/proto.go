@@ -60,7 +60,7 @@ func AppendUsage(dst []byte, u wire.Usage) []byte {
 func ParseUsage(s string) (u wire.Usage, ok bool) {
 	fields := usageFields(&u)
 	for part := range strings.SplitSeq(s, ";") {
-		name, value, found := strings.Cut(part, "=")
+		name, value, found := strings.Cut(strings.TrimSpace(part), "=")
 		n, err := strconv.ParseInt(value, 10, 64)
 		if !found || err != nil || n < 0 || n > 1<<40 {
 			return wire.Usage{}, false
