@@ -111,7 +111,9 @@ type Endpoint struct {
 	Addr    string // "api.openai.com:443", or the path of a socket
 	TLS     bool
 	Host    string // Host header and TLS server name
-	Path    string // absolute, with query if any
+	Path    string // absolute, with query if any; may hold {model} and {path}
+	// StreamPath is the path of requests whose answer streams, "": Path.
+	StreamPath string
 
 	Headers     []HeaderTemplate
 	PassHeaders []string          // caller's headers that go upstream when present
@@ -119,6 +121,7 @@ type Endpoint struct {
 	Errors      []ErrorRule       // first match wins, then wire.ClassOfStatus
 	MaxTokens   string            // member that caps an answer where the caller gave none, "" is max_tokens
 	StreamUsage bool              // streams report usage only when stream_options.include_usage asks
+	RateHeaders map[string]string // "requests-remaining" … → the upstream's header of it
 
 	// AllowIP says whether an address that Addr resolved to may be dialled:
 	// the guard against private addresses and rebinding. nil for unix sockets.

@@ -183,12 +183,27 @@ func direct(l *Lease) *pb.Lease {
 	out := &pb.Lease{
 		Operation: l.Op.String(), Dialect: l.Dialect.String(), Url: l.URL, PassHeaders: l.PassHeaders,
 		Models: l.Models, StreamUsage: l.StreamUsage, MaxTokensMember: l.MaxTokens, TtlMs: ttl.Milliseconds(),
+		StreamUrl: l.StreamURL, RateHeaders: l.Rate.byKind(),
 	}
 	for _, h := range l.Headers {
 		out.Headers = append(out.Headers, &pb.HeaderTemplate{Name: h.Name, Prefix: h.Prefix, Suffix: h.Suffix, Credential: h.Credential})
 	}
 	for _, e := range l.Errors {
 		out.Errors = append(out.Errors, &pb.ErrorRule{Status: int32(e.Status), Code: e.Code, Class: e.Class.String()})
+	}
+	return out
+}
+
+// byKind is the contract's form.
+func (r RateHeaders) byKind() map[string]string {
+	out := map[string]string{}
+	for kind, name := range map[string]string{
+		"requests-limit": r.RequestsLimit, "requests-remaining": r.RequestsRemaining, "requests-reset": r.RequestsReset,
+		"tokens-limit": r.TokensLimit, "tokens-remaining": r.TokensRemaining, "tokens-reset": r.TokensReset,
+	} {
+		if name != "" {
+			out[kind] = name
+		}
 	}
 	return out
 }

@@ -118,7 +118,8 @@ type Setup struct {
 type Lease struct {
 	Op          wire.Op
 	Dialect     wire.Dialect
-	URL         string            // of the operation, https
+	URL         string            // of the operation, https; may hold {model} and, for operations with paths of their own, {path}
+	StreamURL   string            // of requests whose answer streams, "": URL
 	Headers     []Header          // to set
 	PassHeaders []string          // of the caller, to pass on when present; a static header of that name is a default
 	Models      map[string]string // model as configured → as upstream calls it; absent: unchanged
@@ -126,6 +127,15 @@ type Lease struct {
 	StreamUsage bool              // streams report usage only when stream_options.include_usage asks
 	MaxTokens   string            // JSON member that caps an answer, "": max_tokens
 	TTL         time.Duration     // how long it outlives a crash of the adapter, 0: a minute
+	Rate        RateHeaders       // where the upstream tells how much of its rate limit is left
+}
+
+// RateHeaders names the upstream's headers that tell how much of its rate
+// limit is left, "": it has no such header. A reset is read as seconds, as a
+// duration ("6m0s", "120ms"), as a time (RFC 3339) or as a Unix time.
+type RateHeaders struct {
+	RequestsLimit, RequestsRemaining, RequestsReset string
+	TokensLimit, TokensRemaining, TokensReset       string
 }
 
 // Header is a header of upstream requests: Prefix, then the credential if

@@ -1,9 +1,12 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
@@ -25,6 +28,38 @@ type Request struct {
 // Body is the request as the caller wrote it, its model replaced by the
 // upstream's name. The bytes are valid as long as r.
 func (r *Request) Body() []byte { return r.http.Request.Body() }
+
+// Reader reads a body that may be large, as it arrives: the file of a
+// transcription, say. After it Body has nothing more to give.
+func (r *Request) Reader() io.Reader {
+	if s := r.http.RequestBodyStream(); s != nil {
+		return s
+	}
+	return bytes.NewReader(r.http.Request.Body())
+}
+
+// ContentType is that of the body, parameters included.
+func (r *Request) ContentType() string { return string(r.http.Request.Header.ContentType()) }
+
+// Method is the caller's HTTP method: POST but for operations that have paths
+// of their own.
+func (r *Request) Method() string { return string(r.http.Method()) }
+
+// Path is what the caller's path has beyond the operation's own, query
+// included: "/file-12/content?x=1", "" for most.
+func (r *Request) Path() string {
+	uri := r.http.Request.URI()
+	path, own := string(uri.PathOriginal()), proto.Path(r.Op, r.Dialect)
+	path = strings.TrimPrefix(path, own)
+	if q := uri.QueryString(); len(q) > 0 {
+		path += "?" + string(q)
+	}
+	return path
+}
+
+// Strict reports whether the caller would rather be refused than have
+// parameters dropped: a handler that has to drop some answers with 400 then.
+func (r *Request) Strict() bool { return string(r.http.Request.Header.Peek(proto.HeaderStrict)) == "1" }
 
 // Model is the model as the upstream calls it.
 func (r *Request) Model() string { return string(r.http.Request.Header.Peek(proto.HeaderModel)) }

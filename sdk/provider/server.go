@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ func newServer() *server {
 		ReadBufferSize:        maxHeaders,
 		WriteBufferSize:       8 << 10,
 		MaxRequestBodySize:    maxBody,
+		StreamRequestBody:     true,
 		NoDefaultServerHeader: true,
 		NoDefaultDate:         true,
 		NoDefaultContentType:  true,
@@ -83,7 +85,7 @@ type exchange struct {
 
 func (s *server) serve(ctx *fasthttp.RequestCtx) {
 	x := &exchange{Request: Request{http: ctx, watch: &s.watch}, Writer: Writer{http: ctx}}
-	route, ok := s.routes.Load().byPath[string(ctx.Path())]
+	route, ok := s.routes.Load().find(ctx.URI().PathOriginal())
 	if x.Op, x.Dialect = route.Op, route.Dialect; !ok {
 		x.refuse(wire.Errorf(404, "not_served", "this adapter does not serve %s %s", ctx.Method(), ctx.Path()))
 		return
@@ -178,6 +180,22 @@ func (b *body) WriteTo(out io.Writer) (_ int64, err error) {
 }
 
 var _ fasthttp.BodyWriterTo = (*body)(nil)
+
+// find returns the route of a path: an operation and a dialect, and for some
+// operations more behind them.
+func (r *routes) find(path []byte) (Route, bool) {
+	if route, ok := r.byPath[string(path)]; ok {
+		return route, true
+	}
+	end := len(path)
+	if op := bytes.IndexByte(path[min(1, end):], '/') + 1; op > 0 {
+		if more := bytes.IndexByte(path[op+1:], '/'); more >= 0 {
+			end = op + 1 + more
+		}
+	}
+	route, ok := r.byPath[string(path[:end])]
+	return route, ok
+}
 
 // newRoutes indexes what a setup serves.
 func newRoutes(list []Route) (*routes, error) {

@@ -27,6 +27,31 @@ func (w *Writer) JSON(body []byte) error {
 	return nil
 }
 
+// Bytes answers with a body that is not JSON, which is copied.
+func (w *Writer) Bytes(contentType string, body []byte) error {
+	w.answer()
+	w.http.Response.Header.SetContentType(contentType)
+	w.http.Response.SetBody(body)
+	return nil
+}
+
+// Pipe answers with a body that is not JSON while fn writes it, as with
+// Stream: an error of fn cuts the answer short. Usage goes by the stream.
+func (w *Writer) Pipe(contentType string, fn func(*Stream) error) error {
+	if err := w.Stream(fn); err != nil {
+		return err
+	}
+	w.http.Response.Header.SetContentType(contentType)
+	return nil
+}
+
+// Rate tells what the upstream says of its rate limit.
+func (w *Writer) Rate(r Rate) {
+	if h := r.header(); h != "" {
+		w.http.Response.Header.Set(proto.HeaderRate, h)
+	}
+}
+
 // Usage reports what the request consumed. A route that answers in a dialect
 // whose own usage field is complete may leave it out.
 func (w *Writer) Usage(u wire.Usage) {

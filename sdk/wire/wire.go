@@ -13,10 +13,24 @@ const (
 	OpNone Op = iota
 	OpChat
 	OpEmbeddings
-	NumOps // one past the last operation
+	OpCompletions   // legacy: a prompt in, text out
+	OpCountTokens   // of a chat request, in the chat's dialect
+	OpImages        // generate
+	OpImageEdits    // multipart
+	OpSpeech        // text in, audio out
+	OpTranscription // audio in (multipart), text out
+	OpTranslation   // like transcription, into English
+	OpModeration
+	OpRerank
+	OpFiles    // upload, list, get, delete, content
+	OpBatches  // create, list, get, cancel
+	OpRealtime // WebSocket
+	OpPass     // the provider's own API as it is
+	NumOps     // one past the last operation
 )
 
-var opNames = [NumOps]string{"", "chat", "embeddings"}
+var opNames = [NumOps]string{"", "chat", "embeddings", "completions", "count-tokens", "images", "image-edits", "speech",
+	"transcription", "translation", "moderation", "rerank", "files", "batches", "realtime", "pass"}
 
 // String returns the stable name, "" for OpNone.
 func (o Op) String() string { return nameOf(opNames[:], int(o)) }
@@ -34,10 +48,29 @@ const (
 	OpenAIChat
 	AnthropicMessages
 	OpenAIEmbeddings
+	OpenAIResponses
+	GeminiGenerate
+	BedrockConverse // of upstreams only
+	CohereChat      // of upstreams only: v2
+	OpenAICompletions
+	OpenAIImages
+	OpenAIImageEdits
+	OpenAISpeech
+	OpenAITranscription
+	OpenAITranslation
+	OpenAIModeration
+	CohereRerank // v2, which Jina, Voyage and others follow
+	OpenAIFiles
+	OpenAIBatches
+	OpenAIRealtime
+	Raw         // whatever the provider's own API speaks
 	NumDialects // one past the last dialect
 )
 
-var dialectNames = [NumDialects]string{"", "openai-chat", "anthropic-messages", "openai-embeddings"}
+var dialectNames = [NumDialects]string{"", "openai-chat", "anthropic-messages", "openai-embeddings", "openai-responses", "gemini-generate",
+	"bedrock-converse", "cohere-chat", "openai-completions", "openai-images", "openai-image-edits", "openai-speech",
+	"openai-transcription", "openai-translation", "openai-moderation", "cohere-rerank", "openai-files", "openai-batches",
+	"openai-realtime", "raw"}
 
 // String returns the stable name, "" for NoDialect.
 func (d Dialect) String() string { return nameOf(dialectNames[:], int(d)) }
@@ -45,27 +78,44 @@ func (d Dialect) String() string { return nameOf(dialectNames[:], int(d)) }
 // ParseDialect returns the dialect called name, or NoDialect.
 func ParseDialect(name string) Dialect { return Dialect(indexOf(dialectNames[:], name)) }
 
-// Usage counts what a request consumed, in disjoint buckets of tokens: their
-// sum is the total. (OpenAI reports cached tokens inside the prompt and
-// reasoning inside the completion, Anthropic reports cache reads and writes
-// beside the input: both are taken apart here.)
+// Usage counts what a request consumed, in disjoint buckets: those of tokens
+// add up to the total. (OpenAI and Gemini report cached tokens inside the
+// prompt and OpenAI reasoning inside the completion, Anthropic reports cache
+// reads and writes beside the input: all are taken apart here.) A bucket of a
+// modality holds what the provider counts apart; what it does not is text.
 type Usage struct {
-	Input        int64 // prompt tokens that were neither read from nor written to a cache
+	Input        int64 // prompt tokens of text that were neither read from nor written to a cache
 	CacheRead    int64
 	CacheWrite5m int64 // written to a cache that lives five minutes, or of unstated life
 	CacheWrite1h int64
-	Output       int64 // answer tokens without reasoning, as far as the dialect tells them apart
+	Output       int64 // answer tokens of text without reasoning, as far as the dialect tells them apart
 	Reasoning    int64
+	AudioInput   int64 // tokens
+	AudioOutput  int64 // tokens
+	ImageInput   int64 // tokens
+	ImageOutput  int64 // tokens
+
+	// What is not counted in tokens.
+	Characters int64 // of text spoken
+	Millis     int64 // of audio heard or made
+	Images     int64 // made, at the size and quality asked for
+	Pages      int64 // of documents read
+	Searches   int64 // search units: rerank queries, web searches
+
+	// Cost is the provider's own figure in nano-dollars, 0: it gave none.
+	Cost int64
 }
 
-// Total is the sum of all buckets.
+// Total is the sum of all buckets of tokens.
 func (u Usage) Total() int64 { return u.Prompt() + u.Completion() }
 
-// Prompt is the sum of the buckets on the way in.
-func (u Usage) Prompt() int64 { return u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h }
+// Prompt is the sum of the buckets of tokens on the way in.
+func (u Usage) Prompt() int64 {
+	return u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h + u.AudioInput + u.ImageInput
+}
 
-// Completion is the sum of the buckets on the way out.
-func (u Usage) Completion() int64 { return u.Output + u.Reasoning }
+// Completion is the sum of the buckets of tokens on the way out.
+func (u Usage) Completion() int64 { return u.Output + u.Reasoning + u.AudioOutput + u.ImageOutput }
 
 func nameOf(names []string, i int) string {
 	if i < len(names) {

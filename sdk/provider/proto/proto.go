@@ -25,27 +25,38 @@ const (
 	HeaderRequestID  = "X-Signalbox-Request-Id"
 	HeaderModel      = "X-Signalbox-Model"       // as upstream calls it
 	HeaderDeadline   = "X-Signalbox-Deadline-Ms" // ms left for the whole answer
+	HeaderStrict     = "X-Signalbox-Strict"      // "1": refuse what would have to drop parameters
 )
 
 // Headers of an answer on the data socket.
 const (
 	HeaderDropped    = "X-Signalbox-Dropped-Params" // comma-separated
 	HeaderErrorClass = "X-Signalbox-Error-Class"    // the name of a wire.Class
-	HeaderUsage      = "X-Signalbox-Usage"          // header of a JSON answer, trailer of a stream
+	HeaderUsage      = "X-Signalbox-Usage"          // header of a complete answer, trailer of a stream
+	// HeaderRate tells the upstream's rate limit: "requests-remaining=12;tokens-reset-ms=350".
+	HeaderRate = "X-Signalbox-Rate"
 )
 
 // Path is the path on the data socket of requests of one kind.
 func Path(op wire.Op, d wire.Dialect) string { return "/" + op.String() + "/" + d.String() }
 
-var usageNames = [...]string{"in", "cr", "cw5", "cw1", "out", "rs"}
+// usageNames are the names of the header form; the first usageAlways are there
+// even when they are zero.
+var usageNames = [...]string{"in", "cr", "cw5", "cw1", "out", "rs", "ai", "ao", "ii", "io", "ch", "ms", "im", "pg", "se", "cost"}
 
-func usageFields(u *wire.Usage) [6]*int64 {
-	return [6]*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning}
+const usageAlways = 6
+
+func usageFields(u *wire.Usage) [len(usageNames)]*int64 {
+	return [...]*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning,
+		&u.AudioInput, &u.AudioOutput, &u.ImageInput, &u.ImageOutput, &u.Characters, &u.Millis, &u.Images, &u.Pages, &u.Searches, &u.Cost}
 }
 
 // AppendUsage appends the header form of u: "in=12;cr=0;cw5=0;cw1=0;out=7;rs=0".
 func AppendUsage(dst []byte, u wire.Usage) []byte {
 	for i, v := range usageFields(&u) {
+		if i >= usageAlways && *v == 0 {
+			continue
+		}
 		if i > 0 {
 			dst = append(dst, ';')
 		}

@@ -6,7 +6,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: proto/v1/provider.proto
+// source: provider.proto
 
 package providerv1
 
@@ -34,7 +34,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_proto_v1_provider_proto_msgTypes[0]
+	mi := &file_provider_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -46,7 +46,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[0]
+	mi := &file_provider_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -59,7 +59,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{0}
+	return file_provider_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *DescribeRequest) GetCapabilities() []string {
@@ -86,7 +86,7 @@ type DescribeResponse struct {
 
 func (x *DescribeResponse) Reset() {
 	*x = DescribeResponse{}
-	mi := &file_proto_v1_provider_proto_msgTypes[1]
+	mi := &file_provider_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -98,7 +98,7 @@ func (x *DescribeResponse) String() string {
 func (*DescribeResponse) ProtoMessage() {}
 
 func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[1]
+	mi := &file_provider_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -111,7 +111,7 @@ func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeResponse.ProtoReflect.Descriptor instead.
 func (*DescribeResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{1}
+	return file_provider_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *DescribeResponse) GetName() string {
@@ -187,7 +187,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_proto_v1_provider_proto_msgTypes[2]
+	mi := &file_provider_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -199,7 +199,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[2]
+	mi := &file_provider_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -212,7 +212,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{2}
+	return file_provider_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Operation) GetOperation() string {
@@ -242,7 +242,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_proto_v1_provider_proto_msgTypes[3]
+	mi := &file_provider_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -254,7 +254,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[3]
+	mi := &file_provider_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -267,7 +267,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{3}
+	return file_provider_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Model) GetName() string {
@@ -315,7 +315,7 @@ type ConfigureRequest struct {
 
 func (x *ConfigureRequest) Reset() {
 	*x = ConfigureRequest{}
-	mi := &file_proto_v1_provider_proto_msgTypes[4]
+	mi := &file_provider_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +327,7 @@ func (x *ConfigureRequest) String() string {
 func (*ConfigureRequest) ProtoMessage() {}
 
 func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[4]
+	mi := &file_provider_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +340,7 @@ func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureRequest.ProtoReflect.Descriptor instead.
 func (*ConfigureRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{4}
+	return file_provider_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ConfigureRequest) GetConfig() []byte {
@@ -366,7 +366,7 @@ type ConfigureResponse struct {
 
 func (x *ConfigureResponse) Reset() {
 	*x = ConfigureResponse{}
-	mi := &file_proto_v1_provider_proto_msgTypes[5]
+	mi := &file_provider_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -378,7 +378,7 @@ func (x *ConfigureResponse) String() string {
 func (*ConfigureResponse) ProtoMessage() {}
 
 func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[5]
+	mi := &file_provider_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -391,7 +391,7 @@ func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{5}
+	return file_provider_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ConfigureResponse) GetModels() []*Model {
@@ -409,7 +409,7 @@ type EndpointsRequest struct {
 
 func (x *EndpointsRequest) Reset() {
 	*x = EndpointsRequest{}
-	mi := &file_proto_v1_provider_proto_msgTypes[6]
+	mi := &file_provider_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -421,7 +421,7 @@ func (x *EndpointsRequest) String() string {
 func (*EndpointsRequest) ProtoMessage() {}
 
 func (x *EndpointsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[6]
+	mi := &file_provider_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -434,7 +434,7 @@ func (x *EndpointsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndpointsRequest.ProtoReflect.Descriptor instead.
 func (*EndpointsRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{6}
+	return file_provider_proto_rawDescGZIP(), []int{6}
 }
 
 type EndpointsResponse struct {
@@ -446,7 +446,7 @@ type EndpointsResponse struct {
 
 func (x *EndpointsResponse) Reset() {
 	*x = EndpointsResponse{}
-	mi := &file_proto_v1_provider_proto_msgTypes[7]
+	mi := &file_provider_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +458,7 @@ func (x *EndpointsResponse) String() string {
 func (*EndpointsResponse) ProtoMessage() {}
 
 func (x *EndpointsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[7]
+	mi := &file_provider_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -471,7 +471,7 @@ func (x *EndpointsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndpointsResponse.ProtoReflect.Descriptor instead.
 func (*EndpointsResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{7}
+	return file_provider_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EndpointsResponse) GetLeases() []*Lease {
@@ -486,7 +486,9 @@ type Lease struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Operation string                 `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	Dialect   string                 `protobuf:"bytes,2,opt,name=dialect,proto3" json:"dialect,omitempty"`
-	// url is set on a direct lease: the host connects to it by itself.
+	// url is set on a direct lease: the host connects to it by itself. {model}
+	// in it stands for the model as upstream calls it, {path} for what the
+	// caller's path has beyond the operation's own, query included.
 	Url string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
 	// socket is set otherwise: the path of the adapter's data socket, inside
 	// the folder that PLUGIN_UNIX_SOCKET_DIR names. Requests go to
@@ -502,14 +504,19 @@ type Lease struct {
 	// max_tokens_member is the JSON member by which the host caps an answer of a
 	// caller who gave no limit; "": max_tokens.
 	MaxTokensMember string `protobuf:"bytes,11,opt,name=max_tokens_member,json=maxTokensMember,proto3" json:"max_tokens_member,omitempty"`
-	TtlMs           int64  `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // a direct lease outlives a crash of the adapter by this; 0: a minute
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	TtlMs           int64  `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`            // a direct lease outlives a crash of the adapter by this; 0: a minute
+	StreamUrl       string `protobuf:"bytes,12,opt,name=stream_url,json=streamUrl,proto3" json:"stream_url,omitempty"` // of requests whose answer streams, "": url
+	// rate_headers are the upstream's headers that tell how much of its rate
+	// limit is left: "requests-limit", "requests-remaining", "requests-reset",
+	// and the same of "tokens" → header.
+	RateHeaders   map[string]string `protobuf:"bytes,13,rep,name=rate_headers,json=rateHeaders,proto3" json:"rate_headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_proto_v1_provider_proto_msgTypes[8]
+	mi := &file_provider_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -521,7 +528,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[8]
+	mi := &file_provider_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -534,7 +541,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{8}
+	return file_provider_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Lease) GetOperation() string {
@@ -614,6 +621,20 @@ func (x *Lease) GetTtlMs() int64 {
 	return 0
 }
 
+func (x *Lease) GetStreamUrl() string {
+	if x != nil {
+		return x.StreamUrl
+	}
+	return ""
+}
+
+func (x *Lease) GetRateHeaders() map[string]string {
+	if x != nil {
+		return x.RateHeaders
+	}
+	return nil
+}
+
 // HeaderTemplate is prefix, then the credential if wanted, then suffix.
 type HeaderTemplate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -627,7 +648,7 @@ type HeaderTemplate struct {
 
 func (x *HeaderTemplate) Reset() {
 	*x = HeaderTemplate{}
-	mi := &file_proto_v1_provider_proto_msgTypes[9]
+	mi := &file_provider_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +660,7 @@ func (x *HeaderTemplate) String() string {
 func (*HeaderTemplate) ProtoMessage() {}
 
 func (x *HeaderTemplate) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[9]
+	mi := &file_provider_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +673,7 @@ func (x *HeaderTemplate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeaderTemplate.ProtoReflect.Descriptor instead.
 func (*HeaderTemplate) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{9}
+	return file_provider_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HeaderTemplate) GetName() string {
@@ -694,7 +715,7 @@ type ErrorRule struct {
 
 func (x *ErrorRule) Reset() {
 	*x = ErrorRule{}
-	mi := &file_proto_v1_provider_proto_msgTypes[10]
+	mi := &file_provider_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -706,7 +727,7 @@ func (x *ErrorRule) String() string {
 func (*ErrorRule) ProtoMessage() {}
 
 func (x *ErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[10]
+	mi := &file_provider_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -719,7 +740,7 @@ func (x *ErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRule.ProtoReflect.Descriptor instead.
 func (*ErrorRule) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{10}
+	return file_provider_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ErrorRule) GetStatus() int32 {
@@ -751,7 +772,7 @@ type HealthRequest struct {
 
 func (x *HealthRequest) Reset() {
 	*x = HealthRequest{}
-	mi := &file_proto_v1_provider_proto_msgTypes[11]
+	mi := &file_provider_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +784,7 @@ func (x *HealthRequest) String() string {
 func (*HealthRequest) ProtoMessage() {}
 
 func (x *HealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[11]
+	mi := &file_provider_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +797,7 @@ func (x *HealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRequest.ProtoReflect.Descriptor instead.
 func (*HealthRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{11}
+	return file_provider_proto_rawDescGZIP(), []int{11}
 }
 
 type HealthResponse struct {
@@ -787,7 +808,7 @@ type HealthResponse struct {
 
 func (x *HealthResponse) Reset() {
 	*x = HealthResponse{}
-	mi := &file_proto_v1_provider_proto_msgTypes[12]
+	mi := &file_provider_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +820,7 @@ func (x *HealthResponse) String() string {
 func (*HealthResponse) ProtoMessage() {}
 
 func (x *HealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[12]
+	mi := &file_provider_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +833,7 @@ func (x *HealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthResponse.ProtoReflect.Descriptor instead.
 func (*HealthResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{12}
+	return file_provider_proto_rawDescGZIP(), []int{12}
 }
 
 type DrainRequest struct {
@@ -824,7 +845,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_proto_v1_provider_proto_msgTypes[13]
+	mi := &file_provider_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +857,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[13]
+	mi := &file_provider_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +870,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{13}
+	return file_provider_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DrainRequest) GetTimeoutMs() int64 {
@@ -867,7 +888,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_proto_v1_provider_proto_msgTypes[14]
+	mi := &file_provider_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +900,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[14]
+	mi := &file_provider_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +913,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{14}
+	return file_provider_proto_rawDescGZIP(), []int{14}
 }
 
 type TokenRequest struct {
@@ -905,7 +926,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_proto_v1_provider_proto_msgTypes[15]
+	mi := &file_provider_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +938,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[15]
+	mi := &file_provider_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +951,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{15}
+	return file_provider_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TokenRequest) GetName() string {
@@ -957,7 +978,7 @@ type TokenResponse struct {
 
 func (x *TokenResponse) Reset() {
 	*x = TokenResponse{}
-	mi := &file_proto_v1_provider_proto_msgTypes[16]
+	mi := &file_provider_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +990,7 @@ func (x *TokenResponse) String() string {
 func (*TokenResponse) ProtoMessage() {}
 
 func (x *TokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v1_provider_proto_msgTypes[16]
+	mi := &file_provider_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1003,7 @@ func (x *TokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenResponse.ProtoReflect.Descriptor instead.
 func (*TokenResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v1_provider_proto_rawDescGZIP(), []int{16}
+	return file_provider_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TokenResponse) GetToken() string {
@@ -999,11 +1020,11 @@ func (x *TokenResponse) GetExpiresUnixMs() int64 {
 	return 0
 }
 
-var File_proto_v1_provider_proto protoreflect.FileDescriptor
+var File_provider_proto protoreflect.FileDescriptor
 
-const file_proto_v1_provider_proto_rawDesc = "" +
+const file_provider_proto_rawDesc = "" +
 	"\n" +
-	"\x17proto/v1/provider.proto\x12\x15signalbox.provider.v1\"5\n" +
+	"\x0eprovider.proto\x12\x15signalbox.provider.v1\"5\n" +
 	"\x0fDescribeRequest\x12\"\n" +
 	"\fcapabilities\x18\x01 \x03(\tR\fcapabilities\"\xdc\x02\n" +
 	"\x10DescribeResponse\x12\x12\n" +
@@ -1038,7 +1059,7 @@ const file_proto_v1_provider_proto_rawDesc = "" +
 	"\x06models\x18\x01 \x03(\v2\x1c.signalbox.provider.v1.ModelR\x06models\"\x12\n" +
 	"\x10EndpointsRequest\"I\n" +
 	"\x11EndpointsResponse\x124\n" +
-	"\x06leases\x18\x01 \x03(\v2\x1c.signalbox.provider.v1.LeaseR\x06leases\"\xea\x03\n" +
+	"\x06leases\x18\x01 \x03(\v2\x1c.signalbox.provider.v1.LeaseR\x06leases\"\x9b\x05\n" +
 	"\x05Lease\x12\x1c\n" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x18\n" +
 	"\adialect\x18\x02 \x01(\tR\adialect\x12\x10\n" +
@@ -1051,8 +1072,14 @@ const file_proto_v1_provider_proto_rawDesc = "" +
 	"\fstream_usage\x18\t \x01(\bR\vstreamUsage\x12*\n" +
 	"\x11max_tokens_member\x18\v \x01(\tR\x0fmaxTokensMember\x12\x15\n" +
 	"\x06ttl_ms\x18\n" +
-	" \x01(\x03R\x05ttlMs\x1a9\n" +
+	" \x01(\x03R\x05ttlMs\x12\x1d\n" +
+	"\n" +
+	"stream_url\x18\f \x01(\tR\tstreamUrl\x12P\n" +
+	"\frate_headers\x18\r \x03(\v2-.signalbox.provider.v1.Lease.RateHeadersEntryR\vrateHeaders\x1a9\n" +
 	"\vModelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
+	"\x10RateHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"t\n" +
 	"\x0eHeaderTemplate\x12\x12\n" +
@@ -1089,19 +1116,19 @@ const file_proto_v1_provider_proto_rawDesc = "" +
 	"\x05Token\x12#.signalbox.provider.v1.TokenRequest\x1a$.signalbox.provider.v1.TokenResponseBDZBgithub.com/signalbox-ai/signalbox/sdk/provider/proto/v1;providerv1b\x06proto3"
 
 var (
-	file_proto_v1_provider_proto_rawDescOnce sync.Once
-	file_proto_v1_provider_proto_rawDescData []byte
+	file_provider_proto_rawDescOnce sync.Once
+	file_provider_proto_rawDescData []byte
 )
 
-func file_proto_v1_provider_proto_rawDescGZIP() []byte {
-	file_proto_v1_provider_proto_rawDescOnce.Do(func() {
-		file_proto_v1_provider_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_proto_v1_provider_proto_rawDesc), len(file_proto_v1_provider_proto_rawDesc)))
+func file_provider_proto_rawDescGZIP() []byte {
+	file_provider_proto_rawDescOnce.Do(func() {
+		file_provider_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)))
 	})
-	return file_proto_v1_provider_proto_rawDescData
+	return file_provider_proto_rawDescData
 }
 
-var file_proto_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
-var file_proto_v1_provider_proto_goTypes = []any{
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_provider_proto_goTypes = []any{
 	(*DescribeRequest)(nil),   // 0: signalbox.provider.v1.DescribeRequest
 	(*DescribeResponse)(nil),  // 1: signalbox.provider.v1.DescribeResponse
 	(*Operation)(nil),         // 2: signalbox.provider.v1.Operation
@@ -1120,8 +1147,9 @@ var file_proto_v1_provider_proto_goTypes = []any{
 	(*TokenRequest)(nil),      // 15: signalbox.provider.v1.TokenRequest
 	(*TokenResponse)(nil),     // 16: signalbox.provider.v1.TokenResponse
 	nil,                       // 17: signalbox.provider.v1.Lease.ModelsEntry
+	nil,                       // 18: signalbox.provider.v1.Lease.RateHeadersEntry
 }
-var file_proto_v1_provider_proto_depIdxs = []int32{
+var file_provider_proto_depIdxs = []int32{
 	2,  // 0: signalbox.provider.v1.DescribeResponse.operations:type_name -> signalbox.provider.v1.Operation
 	3,  // 1: signalbox.provider.v1.DescribeResponse.models:type_name -> signalbox.provider.v1.Model
 	3,  // 2: signalbox.provider.v1.ConfigureResponse.models:type_name -> signalbox.provider.v1.Model
@@ -1129,45 +1157,46 @@ var file_proto_v1_provider_proto_depIdxs = []int32{
 	9,  // 4: signalbox.provider.v1.Lease.headers:type_name -> signalbox.provider.v1.HeaderTemplate
 	17, // 5: signalbox.provider.v1.Lease.models:type_name -> signalbox.provider.v1.Lease.ModelsEntry
 	10, // 6: signalbox.provider.v1.Lease.errors:type_name -> signalbox.provider.v1.ErrorRule
-	0,  // 7: signalbox.provider.v1.Provider.Describe:input_type -> signalbox.provider.v1.DescribeRequest
-	4,  // 8: signalbox.provider.v1.Provider.Configure:input_type -> signalbox.provider.v1.ConfigureRequest
-	6,  // 9: signalbox.provider.v1.Provider.Endpoints:input_type -> signalbox.provider.v1.EndpointsRequest
-	11, // 10: signalbox.provider.v1.Provider.Health:input_type -> signalbox.provider.v1.HealthRequest
-	13, // 11: signalbox.provider.v1.Provider.Drain:input_type -> signalbox.provider.v1.DrainRequest
-	15, // 12: signalbox.provider.v1.Provider.Token:input_type -> signalbox.provider.v1.TokenRequest
-	1,  // 13: signalbox.provider.v1.Provider.Describe:output_type -> signalbox.provider.v1.DescribeResponse
-	5,  // 14: signalbox.provider.v1.Provider.Configure:output_type -> signalbox.provider.v1.ConfigureResponse
-	7,  // 15: signalbox.provider.v1.Provider.Endpoints:output_type -> signalbox.provider.v1.EndpointsResponse
-	12, // 16: signalbox.provider.v1.Provider.Health:output_type -> signalbox.provider.v1.HealthResponse
-	14, // 17: signalbox.provider.v1.Provider.Drain:output_type -> signalbox.provider.v1.DrainResponse
-	16, // 18: signalbox.provider.v1.Provider.Token:output_type -> signalbox.provider.v1.TokenResponse
-	13, // [13:19] is the sub-list for method output_type
-	7,  // [7:13] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	18, // 7: signalbox.provider.v1.Lease.rate_headers:type_name -> signalbox.provider.v1.Lease.RateHeadersEntry
+	0,  // 8: signalbox.provider.v1.Provider.Describe:input_type -> signalbox.provider.v1.DescribeRequest
+	4,  // 9: signalbox.provider.v1.Provider.Configure:input_type -> signalbox.provider.v1.ConfigureRequest
+	6,  // 10: signalbox.provider.v1.Provider.Endpoints:input_type -> signalbox.provider.v1.EndpointsRequest
+	11, // 11: signalbox.provider.v1.Provider.Health:input_type -> signalbox.provider.v1.HealthRequest
+	13, // 12: signalbox.provider.v1.Provider.Drain:input_type -> signalbox.provider.v1.DrainRequest
+	15, // 13: signalbox.provider.v1.Provider.Token:input_type -> signalbox.provider.v1.TokenRequest
+	1,  // 14: signalbox.provider.v1.Provider.Describe:output_type -> signalbox.provider.v1.DescribeResponse
+	5,  // 15: signalbox.provider.v1.Provider.Configure:output_type -> signalbox.provider.v1.ConfigureResponse
+	7,  // 16: signalbox.provider.v1.Provider.Endpoints:output_type -> signalbox.provider.v1.EndpointsResponse
+	12, // 17: signalbox.provider.v1.Provider.Health:output_type -> signalbox.provider.v1.HealthResponse
+	14, // 18: signalbox.provider.v1.Provider.Drain:output_type -> signalbox.provider.v1.DrainResponse
+	16, // 19: signalbox.provider.v1.Provider.Token:output_type -> signalbox.provider.v1.TokenResponse
+	14, // [14:20] is the sub-list for method output_type
+	8,  // [8:14] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
-func init() { file_proto_v1_provider_proto_init() }
-func file_proto_v1_provider_proto_init() {
-	if File_proto_v1_provider_proto != nil {
+func init() { file_provider_proto_init() }
+func file_provider_proto_init() {
+	if File_provider_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_v1_provider_proto_rawDesc), len(file_proto_v1_provider_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
-		GoTypes:           file_proto_v1_provider_proto_goTypes,
-		DependencyIndexes: file_proto_v1_provider_proto_depIdxs,
-		MessageInfos:      file_proto_v1_provider_proto_msgTypes,
+		GoTypes:           file_provider_proto_goTypes,
+		DependencyIndexes: file_provider_proto_depIdxs,
+		MessageInfos:      file_provider_proto_msgTypes,
 	}.Build()
-	File_proto_v1_provider_proto = out.File
-	file_proto_v1_provider_proto_goTypes = nil
-	file_proto_v1_provider_proto_depIdxs = nil
+	File_provider_proto = out.File
+	file_provider_proto_goTypes = nil
+	file_provider_proto_depIdxs = nil
 }

@@ -6,7 +6,7 @@
 // versions:
 // - protoc-gen-go-grpc v1.6.2
 // - protoc             v3.21.12
-// source: proto/v1/provider.proto
+// source: provider.proto
 
 package providerv1
 
@@ -48,7 +48,9 @@ type ProviderClient interface {
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthResponse, error)
 	// Drain stops accepting requests and returns when the last one has ended.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
-	// Token mints or renews the token that the host then sends in place of a credential.
+	// Token mints or renews the token that the host then sends in place of a
+	// credential. The host calls it, for each credential, where the adapter has
+	// the capability "token", and again before the token expires.
 	Token(ctx context.Context, in *TokenRequest, opts ...grpc.CallOption) (*TokenResponse, error)
 }
 
@@ -146,7 +148,9 @@ type ProviderServer interface {
 	Health(context.Context, *HealthRequest) (*HealthResponse, error)
 	// Drain stops accepting requests and returns when the last one has ended.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
-	// Token mints or renews the token that the host then sends in place of a credential.
+	// Token mints or renews the token that the host then sends in place of a
+	// credential. The host calls it, for each credential, where the adapter has
+	// the capability "token", and again before the token expires.
 	Token(context.Context, *TokenRequest) (*TokenResponse, error)
 	mustEmbedUnimplementedProviderServer()
 }
@@ -333,5 +337,5 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 			ServerStreams: true,
 		},
 	},
-	Metadata: "proto/v1/provider.proto",
+	Metadata: "provider.proto",
 }
