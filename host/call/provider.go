@@ -200,39 +200,3 @@ func (p *Process) Retire() <-chan struct{} {
 
 // InFlight is the number of requests being served.
 func (p *Process) InFlight() int64 { return p.inFlight.Load() }
-
-// Credential is one secret of a provider with its live state.
-type Credential struct {
-	Name  string
-	Value string // never logged
-	// BenchedUntil is the Unix ms until which the provider is taken to refuse it.
-	BenchedUntil atomic.Int64
-	// CooldownUntil is the Unix ms until which it is rate limited.
-	CooldownUntil atomic.Int64
-	strikes       atomic.Int32
-}
-
-// Bench takes c out of use after a 401 or 403: a minute, doubling to an hour.
-// Refusals of requests that ran at the same time count as one.
-func (c *Credential) Bench(now time.Time) {
-	until, strikes := c.BenchedUntil.Load(), c.strikes.Load()
-	if until > now.UnixMilli() {
-		return
-	}
-	rest := min(time.Minute<<min(strikes, 6), time.Hour)
-	if c.BenchedUntil.CompareAndSwap(until, now.Add(rest).UnixMilli()) {
-		c.strikes.Store(strikes + 1)
-	}
-}
-
-// Usable reports whether c may be tried at nowMS (Unix ms).
-func (c *Credential) Usable(nowMS int64) bool {
-	return c.BenchedUntil.Load() <= nowMS && c.CooldownUntil.Load() <= nowMS
-}
-
-// Accepted says that the provider has taken c.
-func (c *Credential) Accepted() {
-	if c.strikes.Load() != 0 {
-		c.strikes.Store(0)
-	}
-}

@@ -65,7 +65,7 @@ func (r *run) try(t *call.Target, p *call.PlannedAttempt, now time.Time) (call.A
 	if fail != nil {
 		return call.Answer{}, fail
 	}
-	cred, ok := pickCredential(t.Provider, now)
+	cred, ok := t.Provider.PickCredential(now)
 	if !ok {
 		ep.Process.Release()
 		return call.Answer{}, r.noCredential(t)

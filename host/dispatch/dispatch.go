@@ -196,24 +196,9 @@ func (r *run) pause(p *call.PlannedAttempt, t *call.Target, same bool) bool {
 // alive is how many steps of the plan may still be tried.
 func (r *run) alive() int { return r.c.Plan.N - bits.OnesCount64(r.dead) }
 
-// pickCredential returns the provider's next usable credential; ok is false
-// when it has some but none may be used now.
-func pickCredential(p *call.Provider, now time.Time) (cred *call.Credential, ok bool) {
-	if len(p.Credentials) == 0 {
-		return nil, true
-	}
-	ms := now.UnixMilli()
-	for _, c := range p.Credentials {
-		if c.Usable(ms) {
-			return c, true
-		}
-	}
-	return nil, false
-}
-
 // hasAnother reports whether p has a credential beside the one that was just
 // put to rest.
 func hasAnother(p *call.Provider, now time.Time) bool {
-	_, ok := pickCredential(p, now)
+	_, ok := p.PickCredential(now)
 	return ok && len(p.Credentials) > 1
 }

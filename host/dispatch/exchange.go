@@ -217,7 +217,7 @@ func replaced(x *call.Call, ep *call.Endpoint, h *call.HeaderTemplate) bool {
 func appendHeader(b []byte, h *call.HeaderTemplate, cred *call.Credential) []byte {
 	b = append(append(append(b, h.Name...), ": "...), h.Prefix...)
 	if h.Credential && cred != nil {
-		b = append(b, cred.Value...)
+		b = append(b, cred.Secret()...)
 	}
 	return append(append(b, h.Suffix...), "\r\n"...)
 }
@@ -227,7 +227,7 @@ func appendAdapterHeaders(b []byte, x *call.Call, cred *call.Credential, model s
 	b = strconv.AppendInt(append(b, "\r\nx-signalbox-deadline-ms: "...), max(left.Milliseconds(), 1), 10)
 	b = append(append(append(b, "\r\nx-signalbox-model: "...), model...), "\r\n"...)
 	if cred != nil {
-		b = append(append(append(b, "x-signalbox-credential: "...), cred.Value...), "\r\n"...)
+		b = append(append(append(b, "x-signalbox-credential: "...), cred.Secret()...), "\r\n"...)
 	}
 	return b
 }

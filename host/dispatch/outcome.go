@@ -98,11 +98,19 @@ func (r *run) benchCredential(cred *call.Credential, f *failure, now time.Time) 
 }
 
 func (r *run) noCredential(t *call.Target) *failure {
+	unminted := false
 	for _, c := range t.Provider.Credentials {
-		if c.BenchedUntil.Load() <= time.Now().UnixMilli() {
+		now := time.Now().UnixMilli()
+		if !c.Ready(now) {
+			unminted = true
+		} else if c.BenchedUntil.Load() <= now {
 			return &failure{class: wire.ClassRateLimit, err: wire.Errorf(429, "provider_rate_limited",
 				"all credentials of provider %q are rate limited for now", t.Provider.Name)}
 		}
+	}
+	if unminted {
+		return &failure{class: wire.ClassNetwork, err: wire.Errorf(503, "provider_token",
+			"provider %q has no token for now: its adapter could not make one of the credential, the gateway's log says why", t.Provider.Name)}
 	}
 	return &failure{class: wire.ClassAuth, final: true, err: wire.Errorf(502, "provider_credentials",
 		"provider %q has refused all its credentials: the operator must renew them", t.Provider.Name)}
