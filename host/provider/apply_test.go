@@ -45,8 +45,8 @@ func TestStartErrors(t *testing.T) {
 	f("not the name", func(s *Spec) { s.Path, s.Adapter = "", "../../bin/sh" })
 	f("no adapter", func(s *Spec) { s.Path = "" })
 	f("64 hexadecimal", func(s *Spec) { s.SHA256 = "abc" })
-	f("line break", func(s *Spec) { s.Credentials = []SpecCredential{{"main", "sk\n"}} })
-	f("is empty", func(s *Spec) { s.Credentials = []SpecCredential{{"main", ""}} })
+	f("line break", func(s *Spec) { s.Credentials = []SpecCredential{{Name: "main", Value: "sk\n"}} })
+	f("is empty", func(s *Spec) { s.Credentials = []SpecCredential{{Name: "main"}} })
 	f("base_url", func(s *Spec) { s.Hosts, s.Config = nil, map[string]any{"base_url": "nonsense"} })
 	f("cannot read host", func(s *Spec) { s.Hosts = []string{"https://x/"} })
 }
@@ -75,7 +75,7 @@ func TestHostsComeFromTheConfiguration(t *testing.T) {
 func TestApply(t *testing.T) {
 	s := newSupervisor(t, nil)
 	a, b := self(t, "a", nil), self(t, "b", map[string]any{"version": 1})
-	a.Credentials = []SpecCredential{{"one", "sk-1"}, {"two", "sk-2"}}
+	a.Credentials = []SpecCredential{{Name: "one", Value: "sk-1"}, {Name: "two", Value: "sk-2"}}
 	first := mustApply(t, s, a, b)
 	first.Commit()
 	pa, pb := first.Provider("a"), first.Provider("b")
@@ -109,7 +109,7 @@ func TestApply(t *testing.T) {
 	}
 
 	// Other credentials need no other process, and old ones keep their state.
-	a.Credentials = []SpecCredential{{"one", "sk-1"}, {"two", "sk-3"}}
+	a.Credentials = []SpecCredential{{Name: "one", Value: "sk-1"}, {Name: "two", Value: "sk-3"}}
 	b.Config["version"] = 2
 	next := mustApply(t, s, a, b)
 	na, nb := next.Provider("a"), next.Provider("b")

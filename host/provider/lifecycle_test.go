@@ -207,7 +207,7 @@ func TestCredentialsAreNotLogged(t *testing.T) {
 	log, out := debugLog()
 	s := newSupervisor(t, log)
 	spec := self(t, "fake", nil)
-	spec.Credentials = []SpecCredential{{"main", "sk-very-secret"}}
+	spec.Credentials = []SpecCredential{{Name: "main", Value: "sk-very-secret"}}
 	set := mustApply(t, s, spec)
 	set.Commit()
 	resp, err := send(set.Provider("fake"), "log", set.Provider("fake").Credentials[0].Value)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"strings"
 	"sync"
 
@@ -27,7 +26,7 @@ const (
 type logs struct {
 	log     *slog.Logger
 	limit   *rate.Limiter
-	secrets *strings.Replacer
+	secrets secrets
 
 	mu      sync.Mutex
 	last    []string
@@ -35,14 +34,11 @@ type logs struct {
 }
 
 func newLogs(log *slog.Logger, credentials []SpecCredential) *logs {
-	var pairs []string
+	l := &logs{log: log, limit: rate.NewLimiter(logRate, logBurst)}
 	for _, c := range credentials {
-		pairs = append(pairs, c.Value, redacted)
-		if esc := url.QueryEscape(c.Value); esc != c.Value {
-			pairs = append(pairs, esc, redacted)
-		}
+		l.secrets.hide(c.Value)
 	}
-	return &logs{log: log, limit: rate.NewLimiter(logRate, logBurst), secrets: strings.NewReplacer(pairs...)}
+	return l
 }
 
 // follow reads until the adapter has closed its end.
@@ -92,16 +88,16 @@ func (l *logs) line(line string) {
 func (l *logs) parse(line string) (level slog.Level, msg string, attrs []slog.Attr) {
 	var record map[string]any
 	if json.Unmarshal([]byte(line), &record) != nil || record["msg"] == nil {
-		return slog.LevelInfo, l.secrets.Replace(line), nil
+		return slog.LevelInfo, l.secrets.redact(line), nil
 	}
 	text, _ := record["level"].(string)
 	if level.UnmarshalText([]byte(text)) != nil {
 		level = slog.LevelInfo
 	}
-	msg = l.secrets.Replace(fmt.Sprint(record["msg"]))
+	msg = l.secrets.redact(fmt.Sprint(record["msg"]))
 	for key, v := range record {
 		if key != "time" && key != "level" && key != "msg" {
-			attrs = append(attrs, slog.Any(l.secrets.Replace(key), l.redact(v)))
+			attrs = append(attrs, slog.Any(l.secrets.redact(key), l.redact(v)))
 		}
 	}
 	return level, msg, attrs
@@ -110,7 +106,7 @@ func (l *logs) parse(line string) (level slog.Level, msg string, attrs []slog.At
 func (l *logs) redact(v any) any {
 	switch v := v.(type) {
 	case string:
-		return l.secrets.Replace(v)
+		return l.secrets.redact(v)
 	case float64, bool, nil:
 		return v
 	}
@@ -118,7 +114,7 @@ func (l *logs) redact(v any) any {
 	if err != nil {
 		return redacted
 	}
-	return l.secrets.Replace(string(raw))
+	return l.secrets.redact(string(raw))
 }
 
 // words are the last lines, for an error message.

@@ -10,7 +10,7 @@ import (
 func TestLogs(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	l := newLogs(log, []SpecCredential{{"main", "sk-top/secret"}})
+	l := newLogs(log, []SpecCredential{{Name: "main", Value: "sk-top/secret"}})
 	l.follow(strings.NewReader(`{"time":"2026-01-01T00:00:00Z","level":"WARN","msg":"slow sk-top/secret","n":3,"key":"sk-top/secret","deep":{"a":["sk-top/secret"]}}
 {"level":"ERROR","msg":"broken"}
 {"no":"record"}
@@ -47,7 +47,7 @@ func FuzzLogs(f *testing.F) {
 	f.Add("plain topsecret")
 	f.Fuzz(func(t *testing.T, line string) {
 		var out bytes.Buffer
-		l := newLogs(slog.New(slog.NewJSONHandler(&out, nil)), []SpecCredential{{"c", "topsecret"}})
+		l := newLogs(slog.New(slog.NewJSONHandler(&out, nil)), []SpecCredential{{Name: "c", Value: "topsecret"}})
 		l.follow(strings.NewReader(line + "\n"))
 		if strings.Contains(out.String(), "topsecret") {
 			t.Errorf("%q logged %s", line, out.String())

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -37,7 +38,23 @@ func TestMain(m *testing.M) {
 }
 
 // fake is the adapter of these tests.
-type fake struct{}
+type fake struct{ minted atomic.Int64 }
+
+// Token makes numbered tokens of credentials "mint LIFE NAME", lets "refuse"
+// fail, and leaves the others as they are.
+func (f *fake) Token(_ context.Context, c sdk.Secret) (sdk.Token, error) {
+	words := strings.Fields(string(c))
+	switch {
+	case len(words) == 3 && words[0] == "mint":
+		life, err := time.ParseDuration(words[1])
+		n := f.minted.Add(1)
+		fmt.Fprintln(os.Stderr, "minting", words[2], "of", string(c))
+		return sdk.Token{Value: sdk.Secret(fmt.Sprintf("tok-%s-%d", words[2], n)), Expires: time.Now().Add(life)}, err
+	case string(c) == "refuse":
+		return sdk.Token{}, fmt.Errorf("cannot make a token of %s: no", string(c))
+	}
+	return sdk.Token{Value: c}, nil
+}
 
 type fakeConfig struct {
 	BaseURL string      `json:"base_url"`

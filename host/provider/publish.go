@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -78,6 +79,7 @@ const maxAttached = 8
 
 // attach lets p see what the unit publishes.
 func (u *unit) attach(p *call.Provider) {
+	u.hideAll(p)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.detachLocked(p)
@@ -85,6 +87,13 @@ func (u *unit) attach(p *call.Provider) {
 		u.providers = u.providers[1:]
 	}
 	p.Publish(u.endpoints)
+}
+
+// attached are the providers that see what the unit publishes.
+func (u *unit) attached() []*call.Provider {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.providers)
 }
 
 // detach ends that; p keeps what it has.

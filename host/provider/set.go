@@ -98,8 +98,9 @@ func (s *Supervisor) prepare(ctx context.Context, e, before *entry) error {
 			e.provider = before.provider
 			return nil
 		}
-		e.provider = newProvider(&e.spec, before.provider)
+		e.provider = newProvider(&e.spec, before.provider, e.unit.mints())
 		e.unit.attach(e.provider)
+		e.unit.mintFirst(ctx)
 		return nil
 	}
 	u, err := newUnit(ctx, s, e.spec, im)
@@ -114,30 +115,31 @@ func (s *Supervisor) prepare(ctx context.Context, e, before *entry) error {
 	if before != nil {
 		old = before.provider
 	}
-	e.provider = newProvider(&e.spec, old)
+	e.provider = newProvider(&e.spec, old, u.mints())
 	u.attach(e.provider)
+	u.mintFirst(ctx)
 	return nil
 }
 
 // newProvider keeps the credentials of old that are the same: a benched one
-// stays benched.
-func newProvider(spec *Spec, old *call.Provider) *call.Provider {
+// stays benched, and a token good.
+func newProvider(spec *Spec, old *call.Provider, minted bool) *call.Provider {
 	p := &call.Provider{Name: spec.Name, Timeouts: spec.Timeouts}
 	for _, c := range spec.Credentials {
-		p.Credentials = append(p.Credentials, credential(c, old))
+		p.Credentials = append(p.Credentials, credential(c, old, minted))
 	}
 	return p
 }
 
-func credential(c SpecCredential, old *call.Provider) *call.Credential {
+func credential(c SpecCredential, old *call.Provider, minted bool) *call.Credential {
 	if old != nil {
 		for _, o := range old.Credentials {
-			if o.Name == c.Name && o.Value == c.Value {
+			if o.Name == c.Name && o.Value == c.Value && o.Weight == c.Weight && o.Minted == minted {
 				return o
 			}
 		}
 	}
-	return &call.Credential{Name: c.Name, Value: c.Value}
+	return &call.Credential{Name: c.Name, Value: c.Value, Weight: c.Weight, Minted: minted}
 }
 
 // Commit makes s current and ends what it no longer uses: those processes

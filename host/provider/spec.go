@@ -30,7 +30,10 @@ type Spec struct {
 }
 
 // SpecCredential is one secret of a provider.
-type SpecCredential struct{ Name, Value string }
+type SpecCredential struct {
+	Name, Value string
+	Weight      int // 0: it serves when no other can
+}
 
 // String leaves the secret out.
 func (c SpecCredential) String() string { return c.Name }
@@ -129,10 +132,14 @@ func (s *Spec) resolve() (err error) {
 		if c.Value == "" {
 			return fmt.Errorf("credentials[%d] %q is empty", i, c.Name)
 		}
-		if strings.ContainsFunc(c.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		if controls(c.Value) {
 			return fmt.Errorf("credentials[%d] %q holds a line break or another control character; is there one at the end of its file?", i, c.Name)
 		}
 	}
 	_, err = s.configured()
 	return err
+}
+
+func controls(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }

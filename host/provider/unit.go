@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	pb "github.com/signalbox-ai/signalbox/sdk/provider/proto/v1"
 )
 
 // State is where a supervised adapter stands.
@@ -54,16 +55,20 @@ type unit struct {
 
 	in         *instance
 	leases     []leased
-	restarting bool        // as published
+	restarting bool // as published
+	minter     minter
 	crashed    []time.Time // within the crash window, oldest first
 
 	mu        sync.Mutex // guards what follows
 	providers []*call.Provider
 	endpoints *call.Endpoints // published last
 	stat      Stat
-	counter   *call.Process   // of the running process
-	force     chan struct{}   // closed: no more draining
-	life      context.Context // until stopping is closed
+	minted    bool              // the adapter makes tokens of credentials
+	rpc       pb.ProviderClient // of the running process, nil: there is none
+	log       *logs             // of the process started last
+	counter   *call.Process     // of the running process
+	force     chan struct{}     // closed: no more draining
+	life      context.Context   // until stopping is closed
 	endLife   context.CancelFunc
 	stopping  chan struct{} // closed: end
 	retry     chan struct{} // leave quarantine
@@ -74,7 +79,8 @@ type unit struct {
 // The caller then runs supervise.
 func newUnit(ctx context.Context, s *Supervisor, spec Spec, im *image) (*unit, error) {
 	u := &unit{sup: s, spec: spec, image: im, force: make(chan struct{}), stopping: make(chan struct{}),
-		retry: make(chan struct{}, 1), done: make(chan struct{})}
+		retry: make(chan struct{}, 1), done: make(chan struct{}),
+		minter: minter{state: map[*call.Credential]*mintState{}, wake: make(chan struct{}, 1)}}
 	u.life, u.endLife = context.WithCancel(context.Background())
 	u.stat = Stat{Provider: spec.Name, Adapter: spec.Adapter, SHA256: im.sha256, State: Restarting}
 	if spec.Path != "" {
@@ -106,6 +112,12 @@ func (u *unit) begin(ctx context.Context) error {
 	if u.hosts == nil {
 		u.hosts = in.hosts
 	}
+	u.mu.Lock()
+	u.minted, u.rpc, u.log = slices.Contains(in.about.GetCapabilities(), capToken), in.rpc, in.log
+	u.mu.Unlock()
+	for _, p := range u.attached() {
+		u.hideAll(p)
+	}
 	u.setState(Running, nil)
 	closeAll(u.publish(list, false))
 	return nil
@@ -113,6 +125,11 @@ func (u *unit) begin(ctx context.Context) error {
 
 // supervise is the unit's goroutine.
 func (u *unit) supervise() {
+	if u.mints() {
+		tokens := make(chan struct{})
+		go func() { defer close(tokens); u.keepTokens() }()
+		defer func() { <-tokens }()
+	}
 	for {
 		err := u.watch()
 		if err == nil {
@@ -191,6 +208,9 @@ func (u *unit) lost(err error) {
 	} else {
 		u.sup.opts.Log.Error("adapter lost", "provider", u.spec.Name, "error", err)
 	}
+	u.mu.Lock()
+	u.rpc = nil
+	u.mu.Unlock()
 	u.in.kill()
 	u.in = nil
 }
