@@ -45,6 +45,6 @@ func dial(ctx context.Context, hosts *egress.Hosts, addr string) (net.Conn, erro
 	if err := hosts.Check(&url.URL{Scheme: scheme, Host: addr}); err != nil {
 		return nil, err
 	}
-	d := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: guard(host, hosts)}
-	return d.DialContext(ctx, "tcp", addr)
+	d := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: guard(host, hosts)}
+	return egress.Dial(ctx, d, addr)
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
 	"github.com/valyala/fasthttp"
 )
 
@@ -114,7 +115,7 @@ func (c *Client) CloseIdleConnections() {
 }
 
 func (c *Client) dial(ctx context.Context) (*conn, error) {
-	nc, err := c.dialer.DialContext(ctx, "tcp", c.addr)
+	nc, err := egress.Dial(ctx, &c.dialer, c.addr)
 	if err != nil {
 		return nil, err
 	}
