@@ -7,17 +7,18 @@ type anthropicBlocks struct {
 	begun  bool
 	blocks int  // begun so far
 	open   kind // of the block that is open, noPart: none
-	call   int  // number of the tool call that is open
 	stop   stopReason
 	format []byte // of the thinking that is open: what its seal will say
 	id     []byte
 	plain  bool // it has no format
+	calls  callQueue
 }
 
 // anthropicWrites writes one delta each, in the order of deltaKind.
 var anthropicWrites = [...]func(*anthropicBlocks, []byte, *delta, *Usage) []byte{
 	deltaStart:    (*anthropicBlocks).start,
 	deltaText:     (*anthropicBlocks).text,
+	deltaRefusal:  (*anthropicBlocks).text,
 	deltaThinking: (*anthropicBlocks).thinking,
 	deltaSeal:     (*anthropicBlocks).seal,
 	deltaSealed:   (*anthropicBlocks).sealed,
@@ -34,8 +35,8 @@ func (w *anthropicBlocks) write(dst []byte, d *delta, u *Usage) ([]byte, *Error)
 		return dst, badAnswer("stream ended before it began")
 	case d.kind == deltaEnd && w.stop == noStop:
 		return dst, badAnswer("stream ended without a reason to stop: the answer is incomplete")
-	case d.kind == deltaToolArgs && (w.open != toolCallPart || w.call != d.tool):
-		return dst, badAnswer("stream mixes the arguments of two tool calls, which this dialect has no form for")
+	case d.kind == deltaToolArgs && !w.calls.takes(w.open == toolCallPart, d):
+		return dst, badAnswer("stream has arguments of a tool call that has ended, or too many that wait for another's end")
 	}
 	return anthropicWrites[d.kind](w, dst, d, u), nil
 }
@@ -97,6 +98,9 @@ func (w *anthropicBlocks) change(dst []byte, member string) []byte {
 const changeEnd = "\"}}\n\n"
 
 func (w *anthropicBlocks) text(dst []byte, d *delta, _ *Usage) []byte {
+	if w.open == toolCallPart {
+		dst = w.flush(dst)
+	}
 	dst = w.ensure(dst, textPart, `{"type":"text","text":""}`)
 	dst = w.change(dst, `"text_delta","text":"`)
 	return append(append(dst, d.text...), changeEnd...)
@@ -112,6 +116,7 @@ func (w *anthropicBlocks) ensureThinking(dst []byte, s seal) []byte {
 	if w.open == thinkingPart {
 		return dst
 	}
+	dst = w.flush(dst)
 	dst = w.ensure(dst, thinkingPart, `{"type":"thinking","thinking":"","signature":""}`)
 	w.plain = s.format == nil
 	w.format, w.id = append(w.format[:0], s.format...), append(w.id[:0], s.id...)
@@ -132,33 +137,18 @@ func (w *anthropicBlocks) seal(dst []byte, d *delta, _ *Usage) []byte {
 }
 
 func (w *anthropicBlocks) sealed(dst []byte, d *delta, _ *Usage) []byte {
-	dst = w.begin(dst, sealedPart, `{"type":"redacted_thinking","data":"`)
+	dst = w.begin(w.flush(dst), sealedPart, `{"type":"redacted_thinking","data":"`)
 	dst = append(appendSeal(dst, d.seal), changeEnd...)
 	return w.finish(dst)
 }
 
-func (w *anthropicBlocks) tool(dst []byte, d *delta, _ *Usage) []byte {
-	w.call = d.tool
-	dst = w.begin(dst, toolCallPart, `{"type":"tool_use"`)
-	dst = appendRawMember(dst, "id", d.id)
-	dst = appendRawMember(dst, "name", d.name)
-	return append(dst, ",\"input\":{}}}\n\n"...)
-}
-
-func (w *anthropicBlocks) toolArgs(dst []byte, d *delta, _ *Usage) []byte {
-	dst = w.change(dst, `"input_json_delta","partial_json":"`)
-	return append(append(dst, d.text...), changeEnd...)
-}
-
-func (w *anthropicBlocks) toolEnd(dst []byte, _ *delta, _ *Usage) []byte { return w.finish(dst) }
-
 func (w *anthropicBlocks) stopped(dst []byte, d *delta, _ *Usage) []byte {
 	w.stop = d.stop
-	return w.finish(dst)
+	return w.flush(dst)
 }
 
 func (w *anthropicBlocks) end(dst []byte, _ *delta, u *Usage) []byte {
-	dst = w.finish(dst)
+	dst = w.flush(dst)
 	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\""...)
 	dst = append(dst, anthropicStop[w.stop]...)
 	dst = append(dst, `","stop_sequence":null},"usage":`...)

@@ -25,8 +25,13 @@ func readAnthropicRequest(body []byte) (*request, *Error) {
 	return q, anthropicMissing(q, limited)
 }
 
-var anthropicNames = paramNames{stop: "stop_sequences", effort: "output_config.effort", thinking: "messages.content.thinking",
-	document: "messages.content.document", toolError: "messages.content.is_error"}
+var anthropicNames = paramNames{
+	temperature: "temperature", topP: "top_p", topK: "top_k", stop: "stop_sequences", tier: "service_tier",
+	effort: "output_config.effort", thinking: "messages.content.thinking",
+	content: "messages.content", document: "messages.content.document", audio: "messages.content",
+	toolError:  "messages.content.is_error",
+	toolChoice: "tool_choice", strict: "tools.strict", cache: "cache_control",
+}
 
 func anthropicMissing(q *request, limited bool) *Error {
 	missing := func(name, remedy string) *Error {

@@ -46,6 +46,13 @@ func (r *reader) anthropicThinking(q *request) {
 			}
 		case "budget_tokens":
 			t.budget = r.whole()
+		case "display":
+			switch r.word() {
+			case "summarized":
+				t.show = shown
+			case "omitted":
+				t.show = hidden
+			}
 		}
 	}
 }

@@ -42,6 +42,8 @@ func appendAnthropicRequest(dst []byte, q *request, model string) []byte {
 		dst = append(dst, `,"service_tier":"auto"`...)
 	case standardTier:
 		dst = append(dst, `,"service_tier":"standard_only"`...)
+	case flexTier, priorityTier:
+		q.drop(q.names.tier)
 	}
 	if q.stream {
 		dst = append(dst, `,"stream":true`...)
@@ -52,7 +54,7 @@ func appendAnthropicRequest(dst []byte, q *request, model string) []byte {
 func appendAnthropicTools(dst []byte, q *request, c claude) []byte {
 	if len(q.tools) == 0 {
 		if q.choice.mode == chooseAny || q.choice.mode == chooseOne {
-			q.drop("tool_choice")
+			q.drop(q.names.toolChoice)
 		}
 		return dst
 	}
@@ -73,7 +75,7 @@ func appendAnthropicTools(dst []byte, q *request, c claude) []byte {
 		if t.strict && c.structured {
 			dst = append(dst, `,"strict":true`...)
 		} else if t.strict {
-			q.drop("tools.function.strict")
+			q.drop(q.names.strict)
 		}
 		dst = appendJSON(dst, "cache_control", t.cache)
 		dst = append(dst, '}')
@@ -123,7 +125,7 @@ func appendClaudeSampling(dst []byte, q *request, c claude, thinks bool) []byte 
 	free := c.sampling && !thinks
 	temperature := q.temperature
 	if above(temperature, 1) {
-		q.drop("temperature")
+		q.drop(q.names.temperature)
 		temperature = []byte("1")
 	}
 	switch {
@@ -131,21 +133,21 @@ func appendClaudeSampling(dst []byte, q *request, c claude, thinks bool) []byte 
 	case free:
 		dst = appendJSON(dst, "temperature", temperature)
 	case !isOne(temperature):
-		q.drop("temperature")
+		q.drop(q.names.temperature)
 	}
 	switch {
 	case q.topP == nil:
 	case free && (c.both || temperature == nil):
 		dst = appendJSON(dst, "top_p", q.topP)
 	case !isOne(q.topP):
-		q.drop("top_p")
+		q.drop(q.names.topP)
 	}
 	switch {
 	case q.topK == nil:
 	case free:
 		dst = appendJSON(dst, "top_k", q.topK)
 	default:
-		q.drop("top_k")
+		q.drop(q.names.topK)
 	}
 	return dst
 }

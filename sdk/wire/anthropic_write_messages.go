@@ -106,6 +106,9 @@ func (w *anthropicMessages) block(dst []byte, p *part) (out []byte, ok bool) {
 		dst = appendAnthropicSource(dst, p)
 	case filePart:
 		dst, ok = w.document(dst, p)
+	case audioPart:
+		w.q.drop(w.q.names.audio)
+		return dst, false
 	case toolCallPart:
 		dst = append(dst, `{"type":"tool_use"`...)
 		dst = appendToolID(dst, "id", p.id)
@@ -170,6 +173,13 @@ func appendAnthropicSource(dst []byte, p *part) []byte {
 func (w *anthropicMessages) document(dst []byte, p *part) (out []byte, ok bool) {
 	dst = append(dst, `{"type":"document","source":`...)
 	switch mime := lex.Unescape(nil, p.mime); {
+	case p.url != nil:
+		dst = appendAnthropicSource(dst, p)
+		ok = true
+	case p.text != nil:
+		dst = append(dst, `{"type":"text","media_type":"text/plain"`...)
+		dst = append(appendRawMember(dst, "data", p.text), '}')
+		ok = true
 	case bytes.Equal(mime, []byte("application/pdf")):
 		dst = appendAnthropicSource(dst, p)
 		ok = true

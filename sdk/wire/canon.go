@@ -23,6 +23,8 @@ type request struct {
 	user        raw
 	tier        tier
 
+	params [numParams]given // what only some dialects have
+
 	system   []part
 	messages []message
 	tools    []tool
@@ -33,10 +35,16 @@ type request struct {
 
 	names   *paramNames
 	dropped []string // what could not be carried, in the caller's words
+	err     *Error   // what must not be dropped could not be carried
 }
 
 // paramNames are a dialect's words for what a writer may have to drop.
-type paramNames struct{ stop, effort, thinking, document, toolError string }
+type paramNames struct {
+	temperature, topP, topK, stop, tier         string
+	effort, thinking                            string
+	content, document, audio, toolError, detail string
+	toolChoice, strict, cache                   string
+}
 
 // Bounds of a report: names come from the caller, and go into a header.
 const (
@@ -87,11 +95,12 @@ const (
 	noPart kind = iota
 	textPart
 	imagePart
-	filePart       // a document: its bytes in data, of type mime, or plain text in text
+	filePart       // a document: its bytes in data, of type mime, at url, or plain text in text
+	audioPart      // its bytes in data, of type mime: audio/wav, audio/mp3, …
 	toolCallPart   // id, name, json
 	toolResultPart // id, parts, failed
 	thinkingPart   // text and seal
-	sealedPart     // thinking that only its maker can read: seal alone
+	sealedPart     // thinking that only its maker can read: seal alone. See sealGemini for signatures of tool calls
 	refusalPart
 )
 
@@ -109,6 +118,9 @@ type part struct {
 	failed bool   // the tool's result is an error
 	seal   seal
 	cache  []byte // cache_control, as it is written: the prompt up to here is worth caching
+	detail raw    // of an image: low, high, …; see detailParam
+	// logprobs of a text in an answer: an array in the form of choices[].logprobs.content
+	logprobs []byte
 }
 
 // tool is a function that the caller runs.
@@ -140,15 +152,26 @@ type thinking struct {
 	on, off bool
 	effort  string // minimal, low, medium, high, xhigh, max
 	budget  int64  // tokens
+	show    showing
 	asked   string // the caller's name of the parameter
 }
 
+// showing says whether the caller wants to see a summary of the reasoning.
+type showing uint8
+
+const (
+	showDefault showing = iota
+	shown
+	hidden
+)
+
 func (t *thinking) set() bool { return t.on || t.off || t.effort != "" || t.budget > 0 }
 
-// outputFormat is the JSON schema that the answer must match.
+// outputFormat is the JSON schema that the answer must match; without one it
+// is any JSON object.
 type outputFormat struct {
 	name   raw
-	schema []byte
+	schema []byte // nil: any
 	asked  string
 }
 
@@ -158,6 +181,8 @@ const (
 	noTier tier = iota
 	autoTier
 	standardTier
+	flexTier
+	priorityTier
 )
 
 // answer is a complete answer.
@@ -166,7 +191,8 @@ type answer struct {
 	parts    []part
 	stop     stopReason
 	usage    Usage
-	reported bool // usage was
+	reported bool     // usage was
+	others   []answer // further candidates: parts and stop alone
 }
 
 type stopReason uint8
@@ -177,7 +203,7 @@ const (
 	stopLength
 	stopSequence
 	stopTool
-	stopRefusal
+	stopRefusal // by the model, or by a filter of its content
 )
 
 // delta is one step of a streamed answer.
@@ -189,6 +215,10 @@ type delta struct {
 	name raw
 	stop stopReason
 	seal seal
+	// choice is the number of the candidate, 0 for the first. deltaStart and
+	// deltaEnd are of the answer as a whole.
+	choice   int
+	logprobs []byte // of a text: see part
 }
 
 type deltaKind uint8
@@ -196,6 +226,7 @@ type deltaKind uint8
 const (
 	deltaStart deltaKind = iota // id
 	deltaText
+	deltaRefusal
 	deltaThinking
 	deltaSeal     // ends a thinking part: seal
 	deltaSealed   // a whole sealed part

@@ -37,7 +37,7 @@ func appendClaudeThinking(dst []byte, q *request, c claude) (out []byte, thinks 
 
 func appendOutputConfig(dst []byte, q *request, c claude, effort string) []byte {
 	format := q.format
-	if format != nil && !c.structured {
+	if format != nil && (!c.structured || format.schema == nil) {
 		q.drop(format.asked)
 		format = nil
 	}
@@ -72,7 +72,10 @@ func appendAdaptive(dst []byte, q *request, c claude) (out []byte, thinks bool) 
 		return dst, false
 	}
 	dst = append(dst, `,"thinking":{"type":"adaptive"`...)
-	if c.xhigh {
+	switch {
+	case q.thinking.show == hidden && c.xhigh:
+		dst = append(dst, `,"display":"omitted"`...)
+	case c.xhigh:
 		dst = append(dst, `,"display":"summarized"`...)
 	}
 	return append(dst, '}'), true

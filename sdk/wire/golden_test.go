@@ -213,7 +213,17 @@ func events(text string) (out []sseEvent) {
 	return out
 }
 
-// rare matches the buckets that are left out where they are empty.
-var rare = regexp.MustCompile(` (AudioInput|AudioOutput|ImageInput|ImageOutput|Characters|Millis|Images|Pages|Searches|Cost):0\b`)
+// bucket matches one that is empty.
+var bucket = regexp.MustCompile(` (\w+):0\b`)
 
-func usageText(u Usage) string { return rare.ReplaceAllString(fmt.Sprintf("%+v\n", u), "") }
+// common are the buckets that are shown even when they are empty.
+var common = regexp.MustCompile(`^ (Input|CacheRead|CacheWrite5m|CacheWrite1h|Output|Reasoning):`)
+
+func usageText(u Usage) string {
+	return bucket.ReplaceAllStringFunc(fmt.Sprintf("%+v\n", u), func(s string) string {
+		if common.MatchString(s) {
+			return s
+		}
+		return ""
+	})
+}

@@ -58,19 +58,37 @@ func readOpenAIAnswer(body []byte) (*answer, *Error) {
 }
 
 func openAIChoice(r *lex.Reader, a *answer, body []byte) {
+	var logprobs []byte
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "finish_reason":
 			a.stop = stopOfFinish(r.Text())
 		case "message":
 			openAIAnswerMessage(r, a, body)
+		case "logprobs":
+			logprobs = openAILogprobs(r)
 		}
 	}
 	for i := range a.parts {
-		if a.parts[i].kind == toolCallPart && a.stop == stopEnd { // some services say "stop"
-			a.stop = stopTool
+		switch p := &a.parts[i]; p.kind {
+		case toolCallPart:
+			if a.stop == stopEnd { // some services say "stop"
+				a.stop = stopTool
+			}
+		case textPart:
+			p.logprobs = logprobs
 		}
 	}
+}
+
+// openAILogprobs takes a choice's logprobs: those of its content.
+func openAILogprobs(r *lex.Reader) (content []byte) {
+	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
+		if string(r.Name()) == "content" && r.Kind() == '[' {
+			content = r.Skip()
+		}
+	}
+	return content
 }
 
 func openAIAnswerMessage(r *lex.Reader, a *answer, body []byte) {

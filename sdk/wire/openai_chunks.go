@@ -17,6 +17,7 @@ func newOpenAIChunks(s *stamp) *openAIChunks { return &openAIChunks{stamp: s} }
 var openAISteps = [...]func(*openAIChunks, []byte, *delta, *Usage) []byte{
 	deltaStart:    (*openAIChunks).start,
 	deltaText:     (*openAIChunks).text,
+	deltaRefusal:  (*openAIChunks).refusal,
 	deltaThinking: (*openAIChunks).thinking,
 	deltaSeal:     (*openAIChunks).seal,
 	deltaSealed:   (*openAIChunks).sealed,
@@ -65,6 +66,11 @@ func (w *openAIChunks) start(dst []byte, d *delta, _ *Usage) []byte {
 
 func (w *openAIChunks) text(dst []byte, d *delta, _ *Usage) []byte {
 	dst = append(w.open(dst), `"content":`...)
+	return w.close(appendRaw(dst, d.text))
+}
+
+func (w *openAIChunks) refusal(dst []byte, d *delta, _ *Usage) []byte {
+	dst = append(w.open(dst), `"refusal":`...)
 	return w.close(appendRaw(dst, d.text))
 }
 

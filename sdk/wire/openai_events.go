@@ -24,6 +24,7 @@ const maxCalls = 1024
 // any order.
 type chunk struct {
 	id, text, refusal, plain, finish raw
+	logprobs                         []byte
 	failed, choice                   bool
 	err                              *Error
 }
@@ -53,10 +54,11 @@ func (e *openAIEvents) read(event string, data []byte, out []delta, u *Usage) ([
 	} else if len(c.plain) > 0 {
 		out = append(out, delta{kind: deltaThinking, text: c.plain})
 	}
-	for _, text := range [...]raw{c.text, c.refusal} {
-		if len(text) > 0 {
-			out = append(out, delta{kind: deltaText, text: text})
-		}
+	if len(c.text) > 0 {
+		out = append(out, delta{kind: deltaText, text: c.text, logprobs: c.logprobs})
+	}
+	if len(c.refusal) > 0 {
+		out = append(out, delta{kind: deltaRefusal, text: c.refusal})
 	}
 	out = append(out, e.tools...)
 	if len(c.finish) > 0 {
@@ -102,6 +104,8 @@ func (e *openAIEvents) choice(r *lex.Reader, c *chunk, data []byte, u *Usage) (k
 			e.delta(r, c, data)
 		case "finish_reason":
 			c.finish = r.Text()
+		case "logprobs":
+			c.logprobs = openAILogprobs(r)
 		case "usage":
 			known = openAIUsage(r, u) || known
 		}

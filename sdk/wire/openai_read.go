@@ -25,8 +25,13 @@ func readOpenAIRequest(body []byte) (*request, *Error) {
 	return q, nil
 }
 
-var openAINames = paramNames{stop: "stop", effort: "reasoning_effort", thinking: "messages.reasoning_content",
-	document: "messages.content.file", toolError: "messages"}
+var openAINames = paramNames{
+	temperature: "temperature", topP: "top_p", topK: "top_k", stop: "stop", tier: "service_tier",
+	effort: "reasoning_effort", thinking: "messages.reasoning_content",
+	content: "messages.content", document: "messages.content.file", audio: "messages.content.input_audio",
+	toolError: "messages", detail: "messages.content.image_url.detail",
+	toolChoice: "tool_choice", strict: "tools.function.strict", cache: "cache_control",
+}
 
 // openAIMembers reads the members of a request.
 var openAIMembers = map[string]func(*reader, *request){
@@ -54,6 +59,17 @@ var openAIMembers = map[string]func(*reader, *request){
 	"functions":             (*reader).openAIFunctions,
 	"function_call":         (*reader).openAIFunctions,
 	"modalities":            (*reader).openAIModalities,
+
+	"seed":                   func(r *reader, q *request) { q.give(seedParam, "seed", r.number()) },
+	"frequency_penalty":      func(r *reader, q *request) { q.give(frequencyPenaltyParam, "frequency_penalty", r.number()) },
+	"presence_penalty":       func(r *reader, q *request) { q.give(presencePenaltyParam, "presence_penalty", r.number()) },
+	"logprobs":               func(r *reader, q *request) { q.give(logprobsParam, "logprobs", r.boolean()) },
+	"top_logprobs":           func(r *reader, q *request) { q.give(topLogprobsParam, "top_logprobs", r.number()) },
+	"metadata":               func(r *reader, q *request) { q.give(metadataParam, "metadata", r.skipObject()) },
+	"verbosity":              func(r *reader, q *request) { q.give(verbosityParam, "verbosity", r.quoted()) },
+	"prompt_cache_key":       func(r *reader, q *request) { q.give(cacheKeyParam, "prompt_cache_key", r.quoted()) },
+	"prompt_cache_retention": func(r *reader, q *request) { q.give(cacheRetentionParam, "prompt_cache_retention", r.quoted()) },
+	"store":                  func(r *reader, q *request) { q.give(storeParam, "store", r.boolean()) },
 }
 
 func (r *reader) openAIMessages(q *request) {
@@ -173,6 +189,8 @@ func (r *reader) openAIPart(q *request) (p part) {
 			r.openAIImage(q, &p)
 		case "file":
 			file = r.openAIFile(&p)
+		case "input_audio":
+			r.openAIAudio(&p)
 		case "cache_control":
 			p.cache = r.skipObject()
 		case "prompt_cache_breakpoint":
@@ -211,9 +229,14 @@ func (r *reader) openAIKind(q *request, p *part, typ string) {
 		}
 	case "file":
 		p.kind = filePart
+	case "input_audio":
+		p.kind = audioPart
+		if len(p.data) == 0 || len(p.mime) == 0 {
+			r.fault("missing_field", "must have input_audio with data and format")
+		}
 	case "":
 		r.fault("missing_field", "must have a type")
-	default: // input_audio and what is yet to come
+	default: // what is yet to come
 		q.drop("messages.content." + typ)
 	}
 }
@@ -229,10 +252,16 @@ func (r *reader) openAIImage(q *request, p *part) {
 		case "url":
 			r.openAIURL(p, r.raw())
 		case "detail":
-			if w := r.word(); w != "" && w != "auto" {
-				q.drop("messages.content.image_url.detail")
-			}
+			r.detail(q, p)
 		}
+	}
+}
+
+// detail takes how closely an image is to be looked at.
+func (r *reader) detail(q *request, p *part) {
+	if d := r.raw(); len(d) > 0 && string(d) != "auto" {
+		p.detail = d
+		q.give(detailParam, q.names.detail, d)
 	}
 }
 
@@ -247,6 +276,20 @@ func (r *reader) openAIURL(p *part, url raw) {
 		r.fault("invalid_value", `is not a data URL that can be read: want "data:<type>;base64,<data>"`)
 	}
 	p.mime, p.data = mime, data
+}
+
+func (r *reader) openAIAudio(p *part) {
+	m, ok := r.object()
+	for ok && r.key(m) {
+		switch string(r.Name()) {
+		case "data":
+			p.data = r.raw()
+		case "format":
+			if f := r.raw(); len(f) > 0 {
+				p.mime = append(raw("audio/"), f...)
+			}
+		}
+	}
 }
 
 // openAIFile takes a file; what is not "" names the member that cannot be carried.

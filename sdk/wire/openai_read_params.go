@@ -224,6 +224,9 @@ func (r *reader) openAIFormat(q *request) {
 			r.fault("missing_field", "must have a json_schema with a schema")
 		}
 		q.format = f
+	case typ == "json_object":
+		f.asked, f.schema = "response_format.json_object", nil
+		q.format = f
 	default:
 		q.drop("response_format." + typ)
 	}
@@ -245,14 +248,18 @@ func (r *reader) openAITier(q *request) {
 	case "", "auto":
 	case "default":
 		q.tier = standardTier
+	case "flex":
+		q.tier = flexTier
+	case "priority":
+		q.tier = priorityTier
 	default:
 		q.drop("service_tier")
 	}
 }
 
-func (r *reader) openAIAnswers(_ *request) {
+func (r *reader) openAIAnswers(q *request) {
 	if n := r.whole(); n > 1 {
-		r.fault("unsupported_value", "is %d, and this model's API gives one answer a request: send 1, or several requests", n)
+		q.give(answersParam, "n", appendInt(nil, n))
 	}
 }
 

@@ -27,7 +27,9 @@ func appendOpenAIRequest(dst []byte, q *request, model string) []byte {
 	dst = appendOpenAISampling(dst, q, m)
 	dst = appendOpenAITools(dst, q)
 	dst = appendOpenAIEffort(dst, q, m)
-	if f := q.format; f != nil {
+	if f := q.format; f != nil && f.schema == nil {
+		dst = append(dst, `,"response_format":{"type":"json_object"}`...)
+	} else if f != nil {
 		dst = append(dst, `,"response_format":{"type":"json_schema","json_schema":{"name":`...)
 		dst = appendRaw(dst, f.name)
 		dst = appendJSON(dst, "schema", f.schema)
@@ -47,11 +49,29 @@ func appendOpenAIRequest(dst []byte, q *request, model string) []byte {
 		dst = append(dst, `,"service_tier":"auto"`...)
 	case standardTier:
 		dst = append(dst, `,"service_tier":"default"`...)
+	case flexTier:
+		dst = append(dst, `,"service_tier":"flex"`...)
+	case priorityTier:
+		dst = append(dst, `,"service_tier":"priority"`...)
+	}
+	for _, p := range openAIParams {
+		dst = q.appendParam(dst, p.name, p.param)
 	}
 	if q.stream {
 		dst = append(dst, `,"stream":true,"stream_options":{"include_usage":true}`...)
 	}
 	return append(dst, '}')
+}
+
+// openAIParams are parameters that go over as they are.
+var openAIParams = [...]struct {
+	name  string
+	param param
+}{
+	{"seed", seedParam}, {"frequency_penalty", frequencyPenaltyParam}, {"presence_penalty", presencePenaltyParam},
+	{"logprobs", logprobsParam}, {"top_logprobs", topLogprobsParam}, {"n", answersParam}, {"metadata", metadataParam},
+	{"verbosity", verbosityParam}, {"prompt_cache_key", cacheKeyParam}, {"prompt_cache_retention", cacheRetentionParam},
+	{"store", storeParam},
 }
 
 // openAIModel is what a model's name says about the parameters that it takes.
@@ -83,16 +103,16 @@ const openAIMaxStops = 4
 
 func appendOpenAISampling(dst []byte, q *request, m openAIModel) []byte {
 	if q.topK != nil {
-		q.drop("top_k")
+		q.drop(q.names.topK)
 	}
 	for _, p := range [...]struct {
-		name  string
-		value []byte
-	}{{"temperature", q.temperature}, {"top_p", q.topP}} {
+		name, asked string
+		value       []byte
+	}{{"temperature", q.names.temperature, q.temperature}, {"top_p", q.names.topP, q.topP}} {
 		switch {
 		case p.value == nil:
 		case m.fixed && string(p.value) != "1" && string(p.value) != "1.0":
-			q.drop(p.name)
+			q.drop(p.asked)
 		default:
 			dst = appendJSON(dst, p.name, p.value)
 		}
@@ -123,7 +143,7 @@ func appendOpenAISampling(dst []byte, q *request, m openAIModel) []byte {
 func appendOpenAITools(dst []byte, q *request) []byte {
 	if len(q.tools) == 0 {
 		if q.choice.mode == chooseAny || q.choice.mode == chooseOne {
-			q.drop("tool_choice")
+			q.drop(q.names.toolChoice)
 		}
 		return dst
 	}
@@ -142,11 +162,11 @@ func appendOpenAITools(dst []byte, q *request) []byte {
 		if t.strict && strictSchema(t.schema) {
 			dst = append(dst, `,"strict":true`...)
 		} else if t.strict {
-			q.drop("tools.strict")
+			q.drop(q.names.strict)
 		}
 		dst = append(dst, "}}"...)
 		if t.cache != nil {
-			q.drop("cache_control")
+			q.drop(q.names.cache)
 		}
 	}
 	dst = append(dst, ']')

@@ -57,14 +57,14 @@ func (w *openAIMessages) text(parts []part, between string) {
 			}
 			w.dst = append(w.dst, p.text...)
 		default:
-			w.q.drop("messages.content")
+			w.q.drop(w.q.names.content)
 		}
 	}
 }
 
 func (w *openAIMessages) cached(p *part) {
 	if p.cache != nil {
-		w.q.drop("cache_control")
+		w.q.drop(w.q.names.cache)
 	}
 }
 
@@ -83,7 +83,7 @@ func (w *openAIMessages) user(parts []part) {
 		}
 		var texts []part
 		for _, inner := range p.parts { // a tool's message takes text alone
-			if inner.kind == imagePart || inner.kind == filePart {
+			if inner.kind == imagePart || inner.kind == filePart || inner.kind == audioPart {
 				rest = append(rest, inner)
 			} else {
 				texts = append(texts, inner)
@@ -126,7 +126,23 @@ func (w *openAIMessages) parts(parts []part) {
 		case imagePart:
 			w.dst = append(w.dst, `{"type":"image_url","image_url":{"url":"`...)
 			w.dst = appendOpenAIURL(w.dst, p)
-			w.dst = append(w.dst, `"}}`...)
+			w.dst = append(w.dst, '"')
+			if p.detail != nil {
+				w.q.take(detailParam)
+				w.dst = appendRawMember(w.dst, "detail", p.detail)
+			}
+			w.dst = append(w.dst, "}}"...)
+		case audioPart:
+			format, ok := audioFormat(p.mime)
+			if !ok {
+				w.dst = w.dst[:from]
+				w.q.drop(w.q.names.audio)
+				continue
+			}
+			w.dst = append(w.dst, `{"type":"input_audio","input_audio":{"data":`...)
+			w.dst = appendRaw(w.dst, p.data)
+			w.dst = append(w.dst, `,"format":"`...)
+			w.dst = append(append(w.dst, format...), `"}}`...)
 		case filePart:
 			if !w.file(p) {
 				w.dst = w.dst[:from]
@@ -134,9 +150,20 @@ func (w *openAIMessages) parts(parts []part) {
 			}
 		default:
 			w.dst = w.dst[:from]
-			w.q.drop("messages.content")
+			w.q.drop(w.q.names.content)
 		}
 	}
+}
+
+// audioFormat is OpenAI's word for a type of audio that it takes.
+func audioFormat(mime raw) (format string, ok bool) {
+	switch string(mime) {
+	case "audio/wav", "audio/x-wav", "audio/wave":
+		return "wav", true
+	case "audio/mp3", "audio/mpeg":
+		return "mp3", true
+	}
+	return "", false
 }
 
 func appendOpenAIURL(dst []byte, p *part) []byte {

@@ -126,6 +126,30 @@ func (r *reader) word() string {
 	return string(r.Text())
 }
 
+// quoted takes a string as it is written, quotes included; nil for null.
+func (r *reader) quoted() []byte {
+	if r.null() {
+		return nil
+	}
+	if r.Kind() != '"' {
+		r.wrongType("a string")
+	}
+	return r.Skip()
+}
+
+// boolean takes a boolean as it is written; nil for null.
+func (r *reader) boolean() []byte {
+	switch r.Kind() {
+	case 'n':
+		r.Skip()
+		return nil
+	case 't', 'f':
+	default:
+		r.wrongType("true or false")
+	}
+	return r.Skip()
+}
+
 // number takes a number as it is written; nil for null.
 func (r *reader) number() []byte {
 	if r.null() {
@@ -174,8 +198,10 @@ func (r *reader) skipObject() []byte {
 
 // idle takes a value and reports whether it asks for nothing: null, false, 0,
 // "", an empty array or object.
-func (r *reader) idle() bool {
-	switch v := r.Skip(); string(v) {
+func (r *reader) idle() bool { return isIdle(r.Skip()) }
+
+func isIdle(value []byte) bool {
+	switch string(value) {
 	case "null", "false", "0", "0.0", `""`, "[]", "{}":
 		return true
 	}

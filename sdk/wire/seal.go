@@ -21,6 +21,14 @@ var (
 	// formatAnthropic is how the openai dialect names the same.
 	formatAnthropic = raw("anthropic-claude-v1")
 	formatUnknown   = raw("unknown")
+	// sealResponses marks encrypted_content of a reasoning item, whose id is the
+	// seal's. The words are OpenRouter's.
+	sealResponses = raw("openai-responses-v1")
+	// sealGemini marks a thought signature. That of a tool call goes as a
+	// sealedPart (deltaSealed) of its own before the call, with the call's id:
+	// every dialect then hands it back, and the reader of the next request finds
+	// its call by the id.
+	sealGemini = raw("google-gemini-v1")
 )
 
 func (s seal) anthropic() bool {

@@ -1,5 +1,7 @@
 package wire
 
+import "time"
+
 // Translation carries requests that were written in one dialect to an upstream
 // that speaks another, and the answers back. Implementations hold no state and
 // are safe for concurrent use.
@@ -39,12 +41,27 @@ type StreamTranslation interface {
 	Usage() (u Usage, ok bool)
 }
 
+// codecs has the chat dialects that are translated, one a line.
+var codecs = [...]*codec{
+	openAIChatCodec(),
+	anthropicCodec(),
+}
+
 type pair struct{ from, to Dialect }
 
-var translations = map[pair]Translation{}
+var translations = allTranslations()
 
-// register is called from init functions of this package only.
-func register(from, to Dialect, t Translation) { translations[pair{from, to}] = t }
+func allTranslations() map[pair]Translation {
+	all := map[pair]Translation{}
+	for _, from := range codecs {
+		for _, to := range codecs {
+			if from != to && from.readRequest != nil {
+				all[pair{from.dialect, to.dialect}] = &translation{from: from, to: to, now: time.Now}
+			}
+		}
+	}
+	return all
+}
 
 // Translate returns the translation for callers that speak from to an upstream
 // that speaks to; ok is false when there is none.

@@ -9,15 +9,20 @@ import (
 )
 
 // codec reads and writes one chat dialect. A translation pairs two of them;
-// another dialect is another codec.
+// another dialect is another codec. One without readRequest is of upstreams only.
 type codec struct {
-	dialect      Dialect
-	readRequest  func(body []byte) (*request, *Error)
+	dialect Dialect
+
+	// For callers.
+	readRequest func(body []byte) (*request, *Error)
+	writeAnswer func(dst []byte, a *answer, s *stamp) []byte
+	newWriter   func(s *stamp) deltaWriter
+	several     bool // has a form for several candidates of an answer
+
+	// For upstreams.
 	writeRequest func(dst []byte, q *request, model string) []byte
 	readAnswer   func(body []byte) (*answer, *Error)
-	writeAnswer  func(dst []byte, a *answer, s *stamp) []byte
 	newReader    func() eventReader
-	newWriter    func(s *stamp) deltaWriter
 }
 
 // stamp is what an answer says beside the model's own.
@@ -34,17 +39,6 @@ func (s *stamp) id(prefix string) raw {
 	return strconv.AppendInt(strconv.AppendUint([]byte(prefix), h.Sum64(), 36), s.created, 36)
 }
 
-func init() {
-	codecs := [...]*codec{openAIChatCodec(), anthropicCodec()}
-	for _, from := range codecs {
-		for _, to := range codecs {
-			if from != to {
-				register(from.dialect, to.dialect, &translation{from: from, to: to, now: time.Now})
-			}
-		}
-	}
-}
-
 // translation serves callers of one dialect from an upstream of another.
 type translation struct {
 	from, to *codec
@@ -57,8 +51,11 @@ func (t *translation) Request(dst, body []byte, model string) ([]byte, []string,
 	if err != nil {
 		return dst, nil, err
 	}
-	dst = t.to.writeRequest(dst, q, model)
-	return dst, q.dropped, nil
+	out := t.to.writeRequest(dst, q, model)
+	if err := q.settle(); err != nil {
+		return dst, nil, err
+	}
+	return out, q.dropped, nil
 }
 
 // Response implements Translation.
@@ -74,7 +71,7 @@ func (t *translation) Response(dst, body []byte, model string) ([]byte, Usage, e
 // Stream implements Translation.
 func (t *translation) Stream(model string, includeUsage bool) StreamTranslation {
 	s := &stamp{model: model, created: t.now().Unix(), includeUsage: includeUsage}
-	return &stream{read: t.to.newReader(), write: t.from.newWriter(s)}
+	return &stream{read: t.to.newReader(), write: t.from.newWriter(s), several: t.from.several}
 }
 
 // maxShown is how much of an error body that cannot be read is shown.
@@ -99,13 +96,14 @@ func (t *translation) Error(dst []byte, status int, body []byte) []byte {
 // stream is one streamed answer on its way: the upstream's events become
 // deltas, deltas become the caller's events.
 type stream struct {
-	read   eventReader
-	write  deltaWriter
-	deltas []delta
-	usage  Usage
-	known  bool // usage has been reported
-	ended  bool // the upstream's terminal event has come
-	err    error
+	read    eventReader
+	write   deltaWriter
+	deltas  []delta
+	usage   Usage
+	several bool // write knows several candidates
+	known   bool // usage has been reported
+	ended   bool // the upstream's terminal event has come
+	err     error
 }
 
 // eventReader turns one event of the upstream into deltas. It folds usage into
@@ -136,6 +134,9 @@ func (s *stream) Event(dst []byte, event string, data []byte) ([]byte, error) {
 		return dst, err
 	}
 	for i := range deltas {
+		if deltas[i].choice > 0 && !s.several {
+			continue
+		}
 		if dst, err = s.write.write(dst, &deltas[i], &s.usage); err != nil {
 			s.err = err
 			return dst, err
