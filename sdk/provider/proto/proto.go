@@ -26,6 +26,7 @@ const (
 	HeaderModel      = "X-Signalbox-Model"       // as upstream calls it
 	HeaderDeadline   = "X-Signalbox-Deadline-Ms" // ms left for the whole answer
 	HeaderStrict     = "X-Signalbox-Strict"      // "1": refuse what would have to drop parameters
+	HeaderStream     = "X-Signalbox-Stream"      // "1": the caller wants events; some dialects do not say so in the body
 )
 
 // Headers of an answer on the data socket.
