@@ -113,7 +113,7 @@ func benchmarkBridge(b *testing.B, request, answer, end string) {
 	}
 	lease := &Lease{Op: wire.OpChat, Dialect: wire.OpenAIChat, URL: "http://" + l.Addr().String() + "/v1/chat",
 		Headers: []Header{Bearer(), Static("x-version", "1")}, PassHeaders: []string{"x-pass"}}
-	br := &bridge{lease: lease, translation: shout{}, client: upstream(lease.URL, hosts)}
+	br := newBridge(lease, shout{}, upstream(lease.URL, hosts))
 	defer br.client.CloseIdleConnections()
 	benchmark(b, br.serve, request, end)
 }

@@ -1,18 +1,13 @@
 package provider
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
-	"github.com/signalbox-ai/signalbox/sdk/provider/internal/sse"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
 )
@@ -24,62 +19,88 @@ const (
 	maxEvent  = 8 << 20
 )
 
-// chats are the dialects that can be translated into each other.
-var chats = []wire.Dialect{wire.OpenAIChat, wire.AnthropicMessages}
+// direct reports whether the gateway can use the lease by itself: callers speak
+// its dialect, and the request and the stream need nothing done to them.
+func (l *Lease) direct() bool {
+	return l.Sign == nil && l.Framing == SSE && asked(l.Dialect)
+}
 
-// bridges returns routes for the chat dialects that setup does not serve but
-// that can be translated to one that it leases.
+// asked reports whether callers speak d.
+func asked(d wire.Dialect) bool { return d != wire.BedrockConverse && d != wire.CohereChat }
+
+// bridges returns routes for what setup does not serve but a lease of it can:
+// dialects that can be translated to the lease's, and the lease's own where the
+// gateway cannot use it by itself.
 func bridges(setup *Setup, hosts *egress.Hosts) (out []Route) {
-	for _, from := range chats {
-		if serves(setup, wire.OpChat, from) {
-			continue
-		}
-		for i := range setup.Leases {
+	clients := map[string]client{}
+	for i := range setup.Leases {
+		for from := wire.Dialect(1); from < wire.NumDialects; from++ {
 			l := &setup.Leases[i]
-			tr, ok := wire.Translate(from, l.Dialect)
-			if l.Op == wire.OpChat && ok {
-				b := &bridge{lease: l, translation: tr, client: upstream(l.URL, hosts)}
-				out = append(out, Route{Op: l.Op, Dialect: from, Handle: b.serve})
-				break
+			tr := translate(setup, from, l)
+			if tr == nil || serves(setup, out, l.Op, from) {
+				continue
 			}
+			base := baseOf(l.URL)
+			if clients[base] == nil {
+				clients[base] = upstream(l.URL, hosts)
+			}
+			b := newBridge(l, tr, clients[base])
+			out = append(out, Route{Op: l.Op, Dialect: from, Handle: b.serve, via: l})
 		}
 	}
 	return out
 }
 
-func serves(s *Setup, op wire.Op, d wire.Dialect) bool {
-	for _, l := range s.Leases {
-		if l.Op == op && l.Dialect == d {
+// translate returns how callers that speak from are served through l, nil: not.
+func translate(s *Setup, from wire.Dialect, l *Lease) wire.Translation {
+	switch {
+	case from == l.Dialect && asked(from) && !l.direct():
+		return same{from}
+	case l.Op != wire.OpChat:
+		return nil
+	}
+	for i := range s.Leases { // as it is rather than translated
+		if own := &s.Leases[i]; own.Op == l.Op && own.Dialect == from {
+			return nil
+		}
+	}
+	tr, _ := wire.Translate(from, l.Dialect)
+	return tr
+}
+
+func serves(s *Setup, more []Route, op wire.Op, d wire.Dialect) bool {
+	for i := range s.Leases {
+		if l := &s.Leases[i]; l.Op == op && l.Dialect == d && l.direct() {
 			return true
 		}
 	}
-	for _, r := range s.Routes {
-		if r.Op == op && r.Dialect == d {
-			return true
+	for _, list := range [...][]Route{s.Routes, more} {
+		for _, r := range list {
+			if r.Op == op && r.Dialect == d {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// viaOf is the lease that a bridge's route goes through, nil for other routes.
-func viaOf(s *Setup, r Route) *Lease {
-	if serves(s, r.Op, r.Dialect) {
-		return nil
-	}
-	for i := range s.Leases {
-		if _, ok := wire.Translate(r.Dialect, s.Leases[i].Dialect); ok && s.Leases[i].Op == r.Op {
-			return &s.Leases[i]
-		}
-	}
-	return nil
-}
-
 // bridge serves one dialect by translating to the dialect of a lease and
 // calling its upstream.
 type bridge struct {
-	lease       *Lease
-	translation wire.Translation
-	client      client
+	lease        *Lease
+	translation  wire.Translation
+	client       client
+	base         string
+	target       target
+	streamTarget target
+}
+
+func newBridge(l *Lease, tr wire.Translation, c client) *bridge {
+	b := &bridge{lease: l, translation: tr, client: c, base: baseOf(l.URL), target: targetOf(l.URL)}
+	if b.streamTarget = b.target; l.StreamURL != "" {
+		b.streamTarget = targetOf(l.StreamURL)
+	}
+	return b
 }
 
 func (b *bridge) serve(r *Request, w *Writer) error {
@@ -91,65 +112,42 @@ func (b *bridge) serve(r *Request, w *Writer) error {
 	if err != nil {
 		return err
 	}
+	if len(dropped) > 0 && r.Strict() {
+		return unsupported(dropped)
+	}
 	w.Dropped(dropped...)
-	resp, err := b.call(r, body)
+	streams := facts.Stream
+	resp, err := b.call(r, body, streams)
 	if err != nil {
 		return err
 	}
+	if b.lease.Rate != (RateHeaders{}) {
+		w.Rate(b.lease.Rate.Read(resp.Header, time.Now()))
+	}
 	if resp.Status() >= 300 {
 		defer resp.Close()
-		return b.fail(resp, w)
+		return b.fail(resp, r, w)
 	}
 	model := string(facts.Model)
-	if !facts.Stream {
+	if !streams {
 		defer resp.Close()
 		return b.answer(resp, w, model)
 	}
-	if kind, _, _ := mime.ParseMediaType(resp.Header("Content-Type")); kind != "text/event-stream" {
+	if kind := resp.Header("Content-Type"); !b.lease.Framing.announced(kind) {
 		resp.Close()
-		return wire.Errorf(http.StatusBadGateway, "upstream_not_streaming", "the upstream answered a streaming request with %q; want text/event-stream", kind)
+		return wire.Errorf(http.StatusBadGateway, "upstream_not_streaming", "the upstream answered a streaming request with %q; want %s", kind, b.lease.Framing)
 	}
 	st := b.translation.Stream(model, facts.IncludeUsage)
 	return w.Stream(func(s *Stream) error {
 		defer resp.Close()
-		return relay(resp, st, s, r)
+		return b.relay(resp, st, s, r)
 	})
 }
 
-// relay translates an upstream's stream event by event. It flushes when no
-// further event is at hand.
-func relay(in io.Reader, st wire.StreamTranslation, out *Stream, r *Request) error {
-	events := sse.NewReader(bufio.NewReaderSize(in, 8<<10), maxEvent)
-	for {
-		name, data, err := events.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("cannot read the upstream's stream: %w", err)
-		}
-		if err := out.Append(func(dst []byte) ([]byte, error) { return st.Event(dst, name, data) }); err != nil {
-			var e *wire.Error
-			if errors.As(err, &e) && out.sent {
-				// The gateway can classify only what it is told before the cut.
-				out.buf = wire.AppendErrorEvent(out.buf, r.Dialect, e, r.ID())
-			}
-			return err
-		}
-		if events.Waiting() {
-			continue
-		}
-		if err := out.Flush(); err != nil {
-			return err
-		}
-	}
-	if err := out.Append(st.Finish); err != nil {
-		return err
-	}
-	if u, ok := st.Usage(); ok {
-		out.Usage(u)
-	}
-	return nil
+// unsupported refuses what a strict caller would not have dropped.
+func unsupported(dropped []string) error {
+	return &wire.Error{Status: http.StatusBadRequest, Class: wire.ClassInvalid, Code: "unsupported_params", Param: dropped[0],
+		Message: fmt.Sprintf("%s cannot be carried to this model's provider; leave them out, or do not ask to be strict", strings.Join(dropped, ", "))}
 }
 
 func (b *bridge) answer(resp reply, w *Writer, model string) error {
@@ -164,47 +162,6 @@ func (b *bridge) answer(resp reply, w *Writer, model string) error {
 	w.Usage(usage)
 	return w.JSON(out)
 }
-
-// fail passes an upstream's error on in the caller's dialect.
-func (b *bridge) fail(resp reply, w *Writer) error {
-	raw, err := readAll(resp, maxError)
-	if err != nil {
-		return fmt.Errorf("cannot read the upstream's error: %w", err)
-	}
-	status := resp.Status()
-	if status < 400 {
-		return wire.Errorf(http.StatusBadGateway, "upstream_redirects", "the upstream answered %d; redirects are not followed with a credential, check base_url", status)
-	}
-	e := &wire.Error{Status: status, Class: classify(b.lease.Errors, status, raw), RetryAfter: retryAfter(resp.Header("Retry-After"))}
-	w.answer()
-	w.fail(e, b.translation.Error(nil, status, raw))
-	return nil
-}
-
-// classify applies a lease's rules to an error of the upstream, as the gateway
-// does on a direct lease.
-func classify(rules []ErrorRule, status int, body []byte) wire.Class {
-	e, _ := wire.ReadError(body)
-	for _, r := range rules {
-		if (r.Status == 0 || r.Status == status) && (r.Code == "" ||
-			strings.EqualFold(r.Code, e.Code) || strings.EqualFold(r.Code, e.Type) || strings.Contains(e.Message, r.Code)) {
-			return r.Class
-		}
-	}
-	return e.Class(status)
-}
-
-func retryAfter(s string) time.Duration {
-	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n < 1e6 {
-		return time.Duration(n * float64(time.Second))
-	}
-	if t, err := http.ParseTime(s); err == nil {
-		return max(time.Until(t), 0)
-	}
-	return 0
-}
-
-var errTooLarge = errors.New("it is larger than the adapter takes")
 
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, limit+1))

@@ -76,7 +76,7 @@ func bridged(t *testing.T, upstreamHandler http.HandlerFunc, rules ...ErrorRule)
 	}
 	lease := &Lease{Op: wire.OpChat, Dialect: wire.OpenAIChat, URL: up.URL + "/v1/chat", Errors: rules,
 		Headers: []Header{Bearer(), Static("x-fixed", "f")}, PassHeaders: []string{"x-pass"}}
-	b := &bridge{lease: lease, translation: shout{}, client: upstream(lease.URL, hosts)}
+	b := newBridge(lease, shout{}, upstream(lease.URL, hosts))
 	t.Cleanup(b.client.CloseIdleConnections)
 	return served(t, b.serve)
 }
@@ -207,7 +207,7 @@ func TestBridgeRefusesPrivateAddresses(t *testing.T) {
 	}
 	g := guard("rebound.example", hosts)
 	for _, c := range []client{directClient{h1.New(u, g)}, throughProxy(up.URL, g)} {
-		_, err := c.post(t.Context(), nil, nil)
+		_, err := c.post(t.Context(), "/", nil, nil)
 		if err == nil || !strings.Contains(err.Error(), "of rebound.example is private") {
 			t.Errorf("%T: got %v", c, err)
 		}
@@ -233,7 +233,7 @@ func TestBridgeCancelsUpstream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bridge{lease: &Lease{URL: up.URL}, translation: shout{}, client: upstream(up.URL, hosts)}
+	b := newBridge(&Lease{URL: up.URL}, shout{}, upstream(up.URL, hosts))
 	defer b.client.CloseIdleConnections()
 	do := served(t, func(r *Request, w *Writer) error {
 		go func() { <-stop; r.cancel(errLeft) }()

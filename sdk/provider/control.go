@@ -92,14 +92,20 @@ func (c *control) Configure(_ context.Context, req *pb.ConfigureRequest) (*pb.Co
 func (c *control) publish(setup *Setup, list []Route) {
 	out, renew := &pb.EndpointsResponse{}, time.Hour
 	for i := range setup.Leases {
+		if !setup.Leases[i].direct() {
+			continue
+		}
 		l := direct(&setup.Leases[i])
 		renew = min(renew, time.Duration(l.TtlMs)*time.Millisecond/2)
 		out.Leases = append(out.Leases, l)
 	}
 	for _, r := range list {
 		l := &pb.Lease{Operation: r.Op.String(), Dialect: r.Dialect.String(), Socket: c.socket}
-		if via := viaOf(setup, r); via != nil {
+		if via := r.via; via != nil {
 			l.Models, l.PassHeaders = via.Models, via.PassHeaders
+			if via.Dialect == r.Dialect {
+				l.StreamUsage, l.MaxTokensMember = via.StreamUsage, via.MaxTokens
+			}
 		}
 		out.Leases = append(out.Leases, l)
 	}

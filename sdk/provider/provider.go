@@ -24,6 +24,7 @@ package provider
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -106,7 +107,7 @@ func (n Need) String() string { return [...]string{"required", "optional", "none
 // has returned it.
 //
 // A chat dialect that no route and no lease serves is served all the same when
-// a lease speaks one that it can be translated to.
+// a lease speaks one that it can be translated to: the first such lease is used.
 type Setup struct {
 	Leases []Lease
 	Routes []Route
@@ -118,7 +119,7 @@ type Setup struct {
 type Lease struct {
 	Op          wire.Op
 	Dialect     wire.Dialect
-	URL         string            // of the operation, https; may hold {model} and, for operations with paths of their own, {path}
+	URL         string            // of the operation, https; may hold {model}, which is escaped as one segment, and, for operations with paths of their own, {path}
 	StreamURL   string            // of requests whose answer streams, "": URL
 	Headers     []Header          // to set
 	PassHeaders []string          // of the caller, to pass on when present; a static header of that name is a default
@@ -128,6 +129,17 @@ type Lease struct {
 	MaxTokens   string            // JSON member that caps an answer, "": max_tokens
 	TTL         time.Duration     // how long it outlives a crash of the adapter, 0: a minute
 	Rate        RateHeaders       // where the upstream tells how much of its rate limit is left
+
+	// The gateway cannot do these by itself: with one of the first two, what
+	// the lease serves goes by way of the adapter, its own dialect included.
+
+	// Sign finishes a request, whose headers are those of the lease, by
+	// setting headers (a signature): it may set no others than headers. It
+	// must not keep the credential. A credential that cannot be used is best
+	// told by a *wire.Error of class auth, which does not quote it.
+	Sign        func(r *http.Request, body []byte, credential Secret) error
+	Framing     Framing // of streams
+	ErrorHeader string  // header of errors that names their type, "": the body does
 }
 
 // RateHeaders names the upstream's headers that tell how much of its rate
@@ -167,6 +179,8 @@ type Route struct {
 	Op      wire.Op
 	Dialect wire.Dialect
 	Handle  HandlerFunc
+
+	via *Lease // of a bridge: where it leads
 }
 
 // HandlerFunc answers one request: with w.JSON, or with w.Stream, or by

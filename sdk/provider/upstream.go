@@ -17,9 +17,10 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/provider/internal/h1"
 )
 
-// client posts to the upstream of a lease.
+// client posts to the host of a lease's upstream: to a target, which is an
+// escaped path with its query, if any.
 type client interface {
-	post(ctx context.Context, header []h1.Field, body []byte) (reply, error)
+	post(ctx context.Context, target string, header []h1.Field, body []byte) (reply, error)
 	CloseIdleConnections()
 }
 
@@ -31,7 +32,7 @@ type reply interface {
 	Header(name string) string
 }
 
-// upstream returns the client of a lease: one that is made for this, or
+// upstream returns the client of a URL's host: one that is made for this, or
 // net/http's where a proxy is in the way or the URL is an unusual one.
 //
 // It follows no redirect, because that would carry the credential away, and
@@ -78,8 +79,8 @@ func guard(host string, hosts *egress.Hosts) dialGuard {
 // directClient calls the upstream itself.
 type directClient struct{ *h1.Client }
 
-func (d directClient) post(ctx context.Context, header []h1.Field, body []byte) (reply, error) {
-	r, err := d.Post(ctx, header, body)
+func (d directClient) post(ctx context.Context, target string, header []h1.Field, body []byte) (reply, error) {
+	r, err := d.Post(ctx, target, header, body)
 	if err != nil {
 		return nil, err // not a reply that holds nil
 	}
@@ -89,15 +90,15 @@ func (d directClient) post(ctx context.Context, header []h1.Field, body []byte) 
 // proxyClient calls the upstream by way of net/http, which knows about proxies.
 type proxyClient struct {
 	*http.Client
-	url string
+	base string // scheme and host
 }
 
 func throughProxy(rawURL string, control dialGuard) proxyClient {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: control}
-	return proxyClient{url: rawURL, Client: &http.Client{
+	return proxyClient{base: baseOf(rawURL), Client: &http.Client{
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         dialer.DialContext,
+			DialContext:         func(ctx context.Context, _, addr string) (net.Conn, error) { return egress.Dial(ctx, dialer, addr) },
 			MaxIdleConnsPerHost: 256,
 			IdleConnTimeout:     60 * time.Second,
 			TLSHandshakeTimeout: 10 * time.Second,
@@ -109,8 +110,8 @@ func throughProxy(rawURL string, control dialGuard) proxyClient {
 	}}
 }
 
-func (p proxyClient) post(ctx context.Context, header []h1.Field, body []byte) (reply, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
+func (p proxyClient) post(ctx context.Context, target string, header []h1.Field, body []byte) (reply, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+target, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -133,63 +134,3 @@ type proxyReply struct {
 
 func (r proxyReply) Status() int               { return r.resp.StatusCode }
 func (r proxyReply) Header(name string) string { return r.resp.Header.Get(name) }
-
-// call sends a translated request to the lease's upstream.
-func (b *bridge) call(r *Request, body []byte) (reply, error) {
-	ctx := r.Context()
-	resp, err := b.client.post(ctx, b.headers(r), body)
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			return nil, cause
-		}
-		return nil, err
-	}
-	return resp, nil
-}
-
-// headers are those of the lease, then what the caller may pass on: that
-// replaces what the lease says (a version, a beta flag), but never a credential.
-func (b *bridge) headers(r *Request) []h1.Field {
-	list := append(make([]h1.Field, 0, 8), h1.Field{Name: "Content-Type", Value: "application/json"})
-	credential := string(r.Credential())
-	for _, h := range b.lease.Headers {
-		switch {
-		case !h.Credential:
-			list = set(list, h.Name, h.Prefix+h.Suffix)
-		case credential != "":
-			list = set(list, h.Name, h.Prefix+credential+h.Suffix)
-		}
-	}
-	for _, name := range b.lease.PassHeaders {
-		if v := r.Header(name); v != "" && !b.lease.credentialIn(name) {
-			list = set(list, name, v)
-		}
-	}
-	return list
-}
-
-func (l *Lease) credentialIn(header string) bool {
-	for _, h := range l.Headers {
-		if h.Credential && strings.EqualFold(h.Name, header) {
-			return true
-		}
-	}
-	return false
-}
-
-// set adds a header or replaces the one of that name. What says where a
-// request ends is the client's own.
-func set(list []h1.Field, name, value string) []h1.Field {
-	for _, own := range [...]string{"Host", "Content-Length", "Transfer-Encoding", "Trailer", "Connection"} {
-		if strings.EqualFold(name, own) {
-			return list
-		}
-	}
-	for i := range list {
-		if strings.EqualFold(list[i].Name, name) {
-			list[i].Value = value
-			return list
-		}
-	}
-	return append(list, h1.Field{Name: name, Value: value})
-}

@@ -39,10 +39,10 @@ func TestBridgeHeaders(t *testing.T) {
 		fmt.Fprint(w, "{}")
 	}))
 	defer up.Close()
-	b := &bridge{translation: shout{}, client: throughProxy(up.URL, nil), lease: &Lease{
-		Headers:     []Header{Bearer(), Static("X-Pass", "static"), Static("x-fixed", "f"), Static("content-length", "7")},
+	b := newBridge(&Lease{
+		URL: up.URL, Headers: []Header{Bearer(), Static("X-Pass", "static"), Static("x-fixed", "f"), Static("content-length", "7")},
 		PassHeaders: []string{"x-pass", "x-absent", "authorization"},
-	}}
+	}, shout{}, throughProxy(up.URL, nil))
 	defer b.client.CloseIdleConnections()
 	do := served(t, func(r *Request, w *Writer) error {
 		r.http.Request.Header.Set("authorization", "Bearer of-the-caller")
@@ -76,9 +76,9 @@ func TestClientsAgree(t *testing.T) {
 	defer up.Close()
 	f := func(rawURL, body string) {
 		t.Helper()
-		said := map[string]bool{}
+		said, to := map[string]bool{}, targetOf(rawURL)
 		for _, c := range []client{upstream(rawURL, &egress.Hosts{}), throughProxy(rawURL, nil)} {
-			resp, err := c.post(t.Context(), []h1.Field{{Name: "x-a", Value: "b"}}, []byte(body))
+			resp, err := c.post(t.Context(), to.before, []h1.Field{{Name: "x-a", Value: "b"}}, []byte(body))
 			text := ""
 			if err == nil {
 				text = fmt.Sprint(resp.Status(), resp.Header("retry-after"), resp.Header("Location"), resp.Header("Content-Type"))

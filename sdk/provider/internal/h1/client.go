@@ -1,4 +1,4 @@
-// Package h1 posts to one URL over HTTP/1.1. It does what a bridge needs of
+// Package h1 posts to one host over HTTP/1.1. It does what a bridge needs of
 // net/http's client, without a proxy, for a third of the time.
 package h1
 
@@ -40,10 +40,10 @@ var (
 // Field is one header of a request.
 type Field struct{ Name, Value string }
 
-// Client keeps the connections to the host of one URL. It follows no redirects.
+// Client keeps the connections to one host. It follows no redirects.
 type Client struct {
-	url    string // for errors
-	prefix string // request line and Host
+	base   string // scheme and host, for errors
+	proto  string // what follows the target in the request line, and Host
 	addr   string
 	tls    *tls.Config
 	dialer net.Dialer
@@ -53,12 +53,12 @@ type Client struct {
 	reaper *time.Timer
 }
 
-// New makes a client of u, whose scheme must be http or https. control, if not
-// nil, sees every address before it is connected to.
+// New makes a client of u's host; u's scheme must be http or https. control, if
+// not nil, sees every address before it is connected to.
 func New(u *url.URL, control func(network, address string, c syscall.RawConn) error) *Client {
 	c := &Client{
-		url:    u.Redacted(),
-		prefix: "POST " + u.RequestURI() + " HTTP/1.1\r\nHost: " + strings.TrimSuffix(u.Host, ":") + "\r\n",
+		base:   u.Scheme + "://" + u.Host,
+		proto:  " HTTP/1.1\r\nHost: " + strings.TrimSuffix(u.Host, ":") + "\r\n",
 		dialer: net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second, Control: control},
 	}
 	port := u.Port()
@@ -77,18 +77,22 @@ func New(u *url.URL, control func(network, address string, c syscall.RawConn) er
 	return c
 }
 
-// Post sends body and returns the answer once its head has come; its body must
-// be closed. Canceling ctx ends the exchange at any point. body is read until
-// Post fails or the answer is closed.
-func (c *Client) Post(ctx context.Context, header []Field, body []byte) (*Response, error) {
-	r, err := c.post(ctx, header, body)
+// Post sends body to a target, which is an escaped path with its query, if any,
+// and returns the answer once its head has come; its body must be closed.
+// Canceling ctx ends the exchange at any point. body is read until Post fails or
+// the answer is closed.
+func (c *Client) Post(ctx context.Context, target string, header []Field, body []byte) (*Response, error) {
+	r, err := c.post(ctx, target, header, body)
 	if err != nil {
-		return nil, &url.Error{Op: "Post", URL: c.url, Err: err} // as net/http says it
+		return nil, &url.Error{Op: "Post", URL: c.base + target, Err: err} // as net/http says it
 	}
 	return r, nil
 }
 
-func (c *Client) post(ctx context.Context, header []Field, body []byte) (*Response, error) {
+func (c *Client) post(ctx context.Context, target string, header []Field, body []byte) (*Response, error) {
+	if target == "" || target[0] != '/' || strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, fmt.Errorf("invalid target %q", target)
+	}
 	for i := range header {
 		if err := header[i].check(); err != nil {
 			return nil, err
@@ -98,7 +102,7 @@ func (c *Client) post(ctx context.Context, header []Field, body []byte) (*Respon
 		cn, err := c.get(ctx, kept)
 		if err == nil {
 			var r *Response
-			if r, err = cn.exchange(ctx, header, body); err == nil {
+			if r, err = cn.exchange(ctx, target, header, body); err == nil {
 				return r, nil
 			}
 		}
@@ -125,11 +129,11 @@ var longAgo = time.Unix(1, 0)
 
 // exchange sends a request and waits for the answer's head. When it fails, the
 // connection is closed.
-func (cn *conn) exchange(ctx context.Context, header []Field, body []byte) (*Response, error) {
+func (cn *conn) exchange(ctx context.Context, target string, header []Field, body []byte) (*Response, error) {
 	r := &Response{conn: cn, ctx: ctx}
 	nc := cn.nc
 	r.stop = context.AfterFunc(ctx, func() { _ = nc.SetDeadline(longAgo) }) // fails only on a closed one
-	out := append(cn.out[:0], cn.client.prefix...)
+	out := append(append(append(cn.out[:0], "POST "...), target...), cn.client.proto...)
 	for i := range header {
 		out = append(append(append(append(out, header[i].Name...), ": "...), header[i].Value...), "\r\n"...)
 	}

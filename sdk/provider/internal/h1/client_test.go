@@ -35,8 +35,13 @@ func TestRequestIsAsAsked(t *testing.T) {
 		t.Errorf("got %q; want %q", g, want)
 	}
 	for _, f := range []Field{{"x", "a\r\nb: c"}, {"x", "a\x00"}, {"x y", "a"}, {"x:", "a"}, {"", "a"}, {"ü", "a"}} {
-		if _, err := p.client.Post(t.Context(), []Field{f}, nil); err == nil || !strings.Contains(err.Error(), "invalid header") {
+		if _, err := p.client.Post(t.Context(), "/", []Field{f}, nil); err == nil || !strings.Contains(err.Error(), "invalid header") {
 			t.Errorf("%q: got %v", f, err)
+		}
+	}
+	for _, target := range []string{"", "v1", "/a b", "/a\r\nb: c", "/ü"} {
+		if _, err := p.client.Post(t.Context(), target, nil, nil); err == nil || !strings.Contains(err.Error(), "invalid target") {
+			t.Errorf("%q: got %v", target, err)
 		}
 	}
 }
@@ -72,7 +77,7 @@ func TestConnectionsAreKept(t *testing.T) {
 
 func TestUnreadAnswersAreNotKept(t *testing.T) {
 	p := newPeer(t, answers(hello))
-	r, err := p.client.Post(t.Context(), nil, nil)
+	r, err := p.client.Post(t.Context(), "/", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func once(text string) func(int, net.Conn, *bufio.Reader) {
 }
 
 func (p *peer) post(ctx context.Context, body string) (status int, answer string, err error) {
-	r, err := p.client.Post(ctx, []Field{{"Content-Type", "application/json"}}, []byte(body))
+	r, err := p.client.Post(ctx, "/v1?a=b", []Field{{"Content-Type", "application/json"}}, []byte(body))
 	if err != nil {
 		return 0, "", err
 	}

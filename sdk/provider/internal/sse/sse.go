@@ -17,6 +17,7 @@ type Reader struct {
 	line  []byte // of a line longer than in's buffer
 	data  []byte
 	name  string
+	last  string // name that was made last: most events of a stream share a few
 }
 
 // NewReader reads from in; limit bounds the bytes of one event.
@@ -53,9 +54,10 @@ func (r *Reader) Next() (name string, data []byte, err error) {
 				return "", nil, ErrTooLong
 			}
 		case "event":
-			if r.name != string(value) {
-				r.name = string(value)
+			if r.last != string(value) {
+				r.last = string(value)
 			}
+			r.name = r.last
 		}
 	}
 }

@@ -1,0 +1,89 @@
+package provider
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+var errTooLarge = errors.New("it is larger than the adapter takes")
+
+// fail passes an upstream's error on in the caller's dialect.
+func (b *bridge) fail(resp reply, r *Request, w *Writer) error {
+	raw, err := readAll(resp, maxError)
+	if err != nil {
+		return fmt.Errorf("cannot read the upstream's error: %w", err)
+	}
+	status := resp.Status()
+	if status < 400 {
+		return wire.Errorf(http.StatusBadGateway, "upstream_redirects", "the upstream answered %d; redirects are not followed with a credential, check base_url", status)
+	}
+	said, _ := wire.ReadError(raw)
+	typed := false
+	if name := b.lease.ErrorHeader; name != "" {
+		// AWS writes "ThrottlingException:http://internal.amazon.com/…".
+		typ, _, _ := strings.Cut(resp.Header(name), ":")
+		if typed = typ != ""; typed {
+			said.Type = typ
+		}
+	}
+	e := &wire.Error{Status: status, Class: classify(b.lease.Errors, status, said), RetryAfter: retryAfter(resp.Header("Retry-After"))}
+	if e.RetryAfter == 0 {
+		e.RetryAfter = retryDelay(raw)
+	}
+	body := b.translation.Error(nil, status, raw)
+	if typed && said.Code == "" {
+		e.Message, e.Param = said.Message, said.Param
+		if e.Message == "" {
+			e.Message = said.Type
+		}
+		body = wire.AppendError(nil, r.Dialect, e, "")
+	}
+	w.answer()
+	w.fail(e, body)
+	return nil
+}
+
+// classify applies a lease's rules to an error of the upstream, as the gateway
+// does on a direct lease.
+func classify(rules []ErrorRule, status int, said wire.ErrorBody) wire.Class {
+	for _, r := range rules {
+		if (r.Status == 0 || r.Status == status) && (r.Code == "" ||
+			strings.EqualFold(r.Code, said.Code) || strings.EqualFold(r.Code, said.Type) || strings.Contains(said.Message, r.Code)) {
+			return r.Class
+		}
+	}
+	return said.Class(status)
+}
+
+func retryAfter(s string) time.Duration {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n < 1e6 {
+		return time.Duration(n * float64(time.Second))
+	}
+	if t, err := http.ParseTime(s); err == nil {
+		return max(time.Until(t), 0)
+	}
+	return 0
+}
+
+var retryKey = []byte(`"retryDelay"`)
+
+// retryDelay is what Google's errors say in their details: "retryDelay":"34.5s".
+func retryDelay(body []byte) time.Duration {
+	_, rest, ok := bytes.Cut(body, retryKey)
+	if !ok {
+		return 0
+	}
+	rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, ": \t\r\n"), []byte(`"`))
+	text, _, end := bytes.Cut(rest, []byte(`s"`))
+	if !ok || !end || len(text) > 32 {
+		return 0
+	}
+	return retryAfter(string(text))
+}
