@@ -195,7 +195,7 @@ func specs(cfg *config.Config) []provider.Spec {
 			Config: p.Config, Hosts: p.Hosts,
 			Timeouts: call.Timeouts{Connect: p.Timeouts.Connect, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle}}
 		for _, c := range p.Credentials {
-			s.Credentials = append(s.Credentials, provider.SpecCredential{Name: c.Name, Value: c.Value.Reveal()})
+			s.Credentials = append(s.Credentials, provider.SpecCredential{Name: c.Name, Value: c.Value.Reveal(), Weight: c.Share()})
 		}
 		out = append(out, s)
 	}

@@ -10,7 +10,9 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,8 +62,12 @@ func serve(ctx context.Context, src *sources, stdout, stderr io.Writer) error {
 	}
 	r := newReloader(s.File, log)
 	defer r.stop()
+	r.follow(cfg)
 	h, err := host.New(ctx, cfg, host.Options{Log: log, Load: func() (*config.Config, error) {
 		cfg, _, err := loadServing(s)
+		if err == nil {
+			r.follow(cfg)
+		}
 		return cfg, err
 	}})
 	if err != nil {
@@ -81,10 +87,12 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opt))
 }
 
-// reloader calls for a reload at SIGHUP and when the file has changed.
+// reloader calls for a reload at SIGHUP, when a file has changed, and from time
+// to time where secrets come from a vault.
 type reloader struct {
 	log    *slog.Logger
 	hup    chan os.Signal
+	every  atomic.Int64    // nanoseconds between two looks into the vault, 0: there is none
 	watch  *config.Watcher // nil: there is no file, or it cannot be watched
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -105,6 +113,27 @@ func newReloader(file string, log *slog.Logger) *reloader {
 	return r
 }
 
+// follow watches what cfg was made of beside its file.
+func (r *reloader) follow(cfg *config.Config) {
+	r.every.Store(0)
+	if cfg.Refreshed {
+		r.every.Store(int64(cfg.Secrets.Refresh))
+	}
+	if r.watch == nil {
+		return
+	}
+	if err := r.watch.Follow(cfg.Files...); err != nil {
+		r.log.Warn("changes of a secret's file are not noticed: send SIGHUP", "err", err)
+	}
+}
+
+func (r *reloader) refresh() <-chan time.Time {
+	if every := r.every.Load(); every > 0 {
+		return time.After(time.Duration(every))
+	}
+	return nil
+}
+
 func (r *reloader) start(ctx context.Context, reload func(context.Context) error) {
 	ctx, r.cancel = context.WithCancel(ctx)
 	var changed <-chan struct{}
@@ -118,6 +147,7 @@ func (r *reloader) start(ctx context.Context, reload func(context.Context) error
 				return
 			case <-r.hup:
 			case <-changed:
+			case <-r.refresh():
 			}
 			if err := reload(ctx); err != nil {
 				r.log.Error(fmt.Sprint(err))

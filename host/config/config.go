@@ -12,6 +12,10 @@ import (
 type Config struct {
 	// File is what it was read from, "" for the embedded default.
 	File string `koanf:"-"`
+	// Files were referred to with ${file:…}.
+	Files []string `koanf:"-"`
+	// Refreshed says that secrets came from elsewhere, where they may change unseen.
+	Refreshed bool `koanf:"-"`
 	// Detected names the providers that were added because their key is in the
 	// environment or they answer on their usual port, with the reason.
 	Detected []Detected `koanf:"-"`
@@ -21,6 +25,7 @@ type Config struct {
 	Listen    Listen              `koanf:"listen"`
 	Admin     Admin               `koanf:"admin"`
 	Store     Store               `koanf:"store"`
+	Secrets   Secrets             `koanf:"secrets"`
 	Plugins   Plugins             `koanf:"plugins"`
 	Limits    Limits              `koanf:"limits"`
 	Timeouts  Timeouts            `koanf:"timeouts"`
@@ -63,6 +68,15 @@ func (s Store) Dir() string { return filepath.Dir(s.File()) }
 
 // File is the path of the SQLite file.
 func (s Store) File() string { return strings.TrimPrefix(s.URL, "sqlite:") }
+
+// Secrets says how secrets are kept, and kept up to date.
+type Secrets struct {
+	// Key encrypts the credentials that the store holds, "": one is made and
+	// kept beside the store.
+	Key Secret `koanf:"key"`
+	// Refresh is how often references to a vault are read again.
+	Refresh time.Duration `koanf:"refresh"`
+}
 
 // Plugins says where adapters and modules are found by name.
 type Plugins struct {
@@ -107,10 +121,19 @@ type Adapter struct {
 	SHA256 string // hex, "": not pinned
 }
 
-// Credential is one secret of a provider. Several are used in turn.
+// Credential is one secret of a provider. Several share the requests by weight.
 type Credential struct {
-	Name  string `koanf:"name"`
-	Value Secret `koanf:"value"`
+	Name   string  `koanf:"name"`
+	Value  Secret  `koanf:"value"`
+	Weight *uint32 `koanf:"weight"` // nil: 1; 0: it serves when no other can
+}
+
+// Share is the credential's weight.
+func (c Credential) Share() int {
+	if c.Weight == nil {
+		return 1
+	}
+	return int(*c.Weight)
 }
 
 // Model is an alias that callers may ask for.

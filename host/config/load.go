@@ -115,7 +115,7 @@ func LoadAdmin(s Sources) (*Config, error) {
 // decode resolves the references of file and fills a Config from all sources.
 // It also returns which variables were referred to.
 func (d *decoder) decode(s Sources, file map[string]any, environ map[string]string) (*Config, map[string]bool, error) {
-	r := &resolver{env: environ, used: map[string]bool{}}
+	r := &resolver{env: environ, used: map[string]bool{}, vault: newVault(environ)}
 	r.resolve("", file)
 	if err := r.err(s.File); err != nil {
 		return nil, nil, err
@@ -124,7 +124,7 @@ func (d *decoder) decode(s Sources, file map[string]any, environ map[string]stri
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &Config{File: s.File}
+	c := &Config{File: s.File, Files: r.files, Refreshed: len(r.vault.read) > 0}
 	d.value("", merged, reflect.ValueOf(c).Elem())
 	return c, r.used, nil
 }

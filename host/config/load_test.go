@@ -161,7 +161,7 @@ func TestProblemsNameFieldAndRemedy(t *testing.T) {
 		`providers.o.credentials[0].value: environment variable is not set: OPENAI_API_KEY; set it`)
 	f(`providers: {o: {adapter: openai, credentials: [{name: main, value: "${env:EMPTY}"}]}}`, `providers.o.credentials[0].value: is empty`)
 	f(`providers: {o: {adapter: openai, credentials: [{name: main, value: "${file:/does/not/exist}"}]}}`, `/does/not/exist: no such file`)
-	f(`providers: {o: {adapter: openai, credentials: [{name: main, value: "${vault:x}"}]}}`, `unknown reference ${vault:x}`)
+	f(`providers: {o: {adapter: openai, credentials: [{name: main, value: "${nope:x}"}]}}`, `unknown reference ${nope:x}`)
 	f(`providers: {o: {adapter: openai, credentials: [{name: main, value: "a b"}]}}`, `holds spaces`)
 	f(`providers: {o: {adapter: openai, hosts: ["https://api.openai.com"]}}`, `providers.o.hosts[0]`, `is not a host name`)
 	f(`providers: {o: {adapter: {path: x, sha256: abcd}}}`, `providers.o.adapter.sha256`, `sha256sum`)

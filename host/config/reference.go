@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -16,11 +17,14 @@ const maxReferenced = 1 << 20
 var reference = regexp.MustCompile(`\$\$\{|\$\{([^{}]*)\}`)
 
 // resolver replaces references in the texts of a configuration file:
-// ${env:NAME}, ${env:NAME:-default}, ${file:path}. "$${" stands for "${".
+// ${env:NAME}, ${env:NAME:-default}, ${file:path}, ${vault:path#field}.
+// "$${" stands for "${".
 type resolver struct {
 	problems
-	env  map[string]string
-	used map[string]bool // variables that were referred to
+	env   map[string]string
+	used  map[string]bool // variables that were referred to
+	files []string        // that were referred to
+	vault *vault
 }
 
 // maybeUnset are the fields that may refer to a variable that is not set.
@@ -75,9 +79,14 @@ func (r *resolver) one(ref string) (string, error) {
 		}
 		return value, nil
 	case "file":
+		if !slices.Contains(r.files, rest) {
+			r.files = append(r.files, rest)
+		}
 		return readReferenced(rest)
+	case "vault":
+		return r.vault.field(rest)
 	}
-	return "", fmt.Errorf("unknown reference ${%s}: write ${env:NAME}, ${env:NAME:-default} or ${file:path}, and $${ for a plain ${", ref)
+	return "", fmt.Errorf("unknown reference ${%s}: write ${env:NAME}, ${env:NAME:-default}, ${file:path} or ${vault:path#field}, and $${ for a plain ${", ref)
 }
 
 func readReferenced(path string) (string, error) {

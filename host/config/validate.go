@@ -1,7 +1,9 @@
 package config
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net"
 	"reflect"
@@ -103,6 +105,12 @@ func (c *Config) checkLimits(p *problems) {
 	if l.MaxBody < 1<<10 || l.MaxBody > 1<<30 {
 		p.addf("limits.max_body", "is %d bytes: give 1KiB to 1GiB", l.MaxBody)
 	}
+	if c.Secrets.Refresh < time.Second {
+		p.addf("secrets.refresh", "is %s: give at least 1s", c.Secrets.Refresh)
+	}
+	if k := c.Secrets.Key; k != "" && len(k) < shortestToken {
+		p.addf("secrets.key", "has %d characters: give at least %d, random ones, such as openssl rand -hex 32 prints", len(k), shortestToken)
+	}
 	checkOneOf(p, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	checkOneOf(p, "log.format", c.Log.Format, "text", "json")
 	checkOneOf(p, "budget.unpriced", c.Budget.Unpriced, "refuse", "allow")
@@ -141,8 +149,30 @@ func checkProvider(p *problems, path, name string, v Provider) {
 			p.addf(at+".name", "%q is used twice: give each credential its own name", cr.Name)
 		}
 		seen[cr.Name] = true
+		if cr.Share() > maxWeight {
+			p.addf(at+".weight", "is %d: give 0 to %d", cr.Share(), maxWeight)
+		}
+		if one, ok := CredentialText(cr.Value.Reveal()); ok {
+			v.Credentials[i].Value = Secret(one)
+			continue
+		}
 		checkSecret(p, at+".value", cr.Value, maxSecret)
 	}
+}
+
+// maxWeight keeps sums of weights small.
+const maxWeight = 1000
+
+// CredentialText reports whether text may be a credential, and returns it in
+// the form that travels: JSON, which the keys of service accounts are written
+// in, in one line.
+func CredentialText(text string) (one string, ok bool) {
+	var b bytes.Buffer
+	if strings.HasPrefix(strings.TrimSpace(text), "{") && len(text) <= maxSecret && json.Compact(&b, []byte(text)) == nil {
+		// A character beyond ASCII has another way to be written in JSON.
+		return b.String(), !strings.ContainsFunc(b.String(), func(r rune) bool { return r < ' ' || r > '~' })
+	}
+	return text, text != "" && len(text) <= maxSecret && printable(text)
 }
 
 func checkSecret(p *problems, path string, s Secret, longest int) {

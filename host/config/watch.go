@@ -13,14 +13,17 @@ import (
 // editors write in several steps.
 const debounce = 150 * time.Millisecond
 
-// Watcher reports changes of a configuration file.
+// Watcher reports changes of a configuration file and of the files that it
+// refers to.
 type Watcher struct {
 	// C receives once after each burst of changes.
 	C <-chan struct{}
 
-	fs   *fsnotify.Watcher
-	done chan struct{}
-	once sync.Once
+	fs    *fsnotify.Watcher
+	mu    sync.Mutex
+	names map[string]bool // full paths
+	done  chan struct{}
+	once  sync.Once
 }
 
 // Watch starts to watch file. It watches the folder, so that a file that is
@@ -30,14 +33,36 @@ func Watch(file string) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch config %q: %w", file, err)
 	}
-	if err := fs.Add(filepath.Dir(file)); err != nil {
-		fs.Close()
-		return nil, fmt.Errorf("cannot watch config %q: %w", file, err)
-	}
 	c := make(chan struct{}, 1)
-	w := &Watcher{C: c, fs: fs, done: make(chan struct{})}
-	go w.run(filepath.Base(file), c)
+	w := &Watcher{C: c, fs: fs, names: map[string]bool{}, done: make(chan struct{})}
+	if err := w.Follow(file); err != nil {
+		fs.Close()
+		return nil, err
+	}
+	go w.run(c)
 	return w, nil
+}
+
+// Follow reports changes of further files too.
+func (w *Watcher) Follow(files ...string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, file := range files {
+		if w.names[filepath.Clean(file)] {
+			continue
+		}
+		if err := w.fs.Add(filepath.Dir(file)); err != nil {
+			return fmt.Errorf("cannot watch %q: %w", file, err)
+		}
+		w.names[filepath.Clean(file)] = true
+	}
+	return nil
+}
+
+func (w *Watcher) follows(file string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.names[filepath.Clean(file)]
 }
 
 // Close stops watching; it may be called more than once.
@@ -48,7 +73,7 @@ func (w *Watcher) Close() {
 	})
 }
 
-func (w *Watcher) run(name string, c chan<- struct{}) {
+func (w *Watcher) run(c chan<- struct{}) {
 	defer close(w.done)
 	quiet := time.NewTimer(debounce)
 	quiet.Stop()
@@ -60,7 +85,7 @@ func (w *Watcher) run(name string, c chan<- struct{}) {
 				return
 			}
 			// Kubernetes swaps a link called ..data; the file's own name does not change.
-			if base := filepath.Base(e.Name); base == name && !e.Has(fsnotify.Chmod) || base == "..data" {
+			if w.follows(e.Name) && !e.Has(fsnotify.Chmod) || filepath.Base(e.Name) == "..data" {
 				quiet.Reset(debounce)
 			}
 		case _, ok := <-w.fs.Errors: // an overflow: something may have changed

@@ -35,6 +35,15 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-w.C
+	key := filepath.Join(t.TempDir(), "key")
+	if err := w.Follow(key, file, key); err != nil {
+		t.Fatal(err)
+	}
+	write(key)
+	<-w.C
+	if err := w.Follow("/does/not/exist/key"); err == nil {
+		t.Error("a folder that is not there is watched")
+	}
 	w.Close()
 	w.Close()
 	if len(w.C) != 0 {
