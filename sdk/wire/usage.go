@@ -10,29 +10,72 @@ import (
 // products of such counts stay far from overflow.
 const maxCount = 1 << 40
 
-var usageKey = []byte(`"usage"`)
+var (
+	usageKey    = []byte(`"usage"`)
+	metadataKey = []byte(`"usageMetadata"`)
+	metaKey     = []byte(`"meta"`)
+	durationKey = []byte(`"duration"`)
+	base64Key   = []byte(`"b64_json"`)
+	urlKey      = []byte(`"url"`)
+)
 
 // ReadUsage reads the usage that a complete answer in dialect d reports; ok is
 // false when it reports none or is not valid JSON.
 func ReadUsage(d Dialect, body []byte) (u Usage, ok bool) {
-	if bytes.Contains(body, usageKey) {
+	if bytes.Contains(body, usageKey) || alsoReports(d, body) {
 		ok = readUsage(d, body, &u)
 	}
+	if d == OpenAIImages || d == OpenAIImageEdits {
+		if n := pictures(body); n > 0 {
+			u.Images, ok = n, true
+		}
+	}
 	return u, ok
+}
+
+// alsoReports tells whether body has one of the names under which d reports
+// usage beside "usage" itself.
+func alsoReports(d Dialect, body []byte) bool {
+	switch d {
+	case GeminiGenerate:
+		return bytes.Contains(body, metadataKey)
+	case CohereChat, CohereRerank:
+		return bytes.Contains(body, metaKey)
+	case OpenAITranscription, OpenAITranslation:
+		return bytes.Contains(body, durationKey)
+	case Raw:
+		return bytes.Contains(body, metadataKey) || bytes.Contains(body, metaKey)
+	}
+	return false
+}
+
+// pictures counts the images of an answer. The names cannot lie within a
+// string, and pictures are too large to be walked through for it.
+func pictures(body []byte) int64 {
+	if len(body) == 0 || body[0] != '{' {
+		return 0
+	}
+	return int64(max(bytes.Count(body, base64Key), bytes.Count(body, urlKey)))
 }
 
 // ReadUsageEvent folds the usage that one event of a stream reports, if any,
 // into into: data is what follows "data: ". The last report wins, field by
 // field where the dialect reports in parts (Anthropic: message_start, then
 // message_delta). It reports whether there was any; invalid JSON has none.
+//
+// In OpenAIRealtime each report is of one response: read it into an empty
+// Usage and Add it to the session's.
 func ReadUsageEvent(d Dialect, data []byte, into *Usage) bool {
-	return reportsUsage(data) && readUsage(d, data, into)
+	return reportsUsage(d, data) && readUsage(d, data, into)
 }
 
 // reportsUsage is the fast path for the events that have no usage or only
 // `"usage":null`. An unescaped `"usage"` cannot lie within a JSON string, so
 // the bytes are a member's name, or a whole value that the reader then skips.
-func reportsUsage(data []byte) bool {
+func reportsUsage(d Dialect, data []byte) bool {
+	if d == GeminiGenerate {
+		return bytes.Contains(data, metadataKey)
+	}
 	for {
 		i := bytes.Index(data, usageKey)
 		if i < 0 {
@@ -48,27 +91,49 @@ func reportsUsage(data []byte) bool {
 func readUsage(d Dialect, data []byte, into *Usage) bool {
 	r := lex.New(data)
 	u, found := *into, false
+	var heard int64 // ms that an answer without usage gives as the audio's length
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "usage":
 			found = usageObject(d, &r, &u) || found
-		case "message": // Anthropic's message_start
-			if d == AnthropicMessages {
-				found = usageWithin(d, &r, &u) || found
+		case "usageMetadata":
+			if d == GeminiGenerate || d == Raw {
+				found = geminiUsage(&r, &u) || found
 			}
-		case "x_groq":
-			found = usageWithin(d, &r, &u) || found
+		case "meta", "message", "response", "delta", "x_groq":
+			found = usageBelow(d, &r, &u) || found
 		case "choices": // Moonshot reports in the last chunk's choice
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
 				found = usageWithin(d, &r, &u) || found
 			}
+		case "duration":
+			if d == OpenAITranscription || d == OpenAITranslation {
+				duration(&r, &heard)
+			}
 		}
+	}
+	if !found && heard > 0 {
+		u.Millis, found = heard, true
 	}
 	if !found || !r.Done() {
 		return false
 	}
 	*into = u
 	return true
+}
+
+// usageBelow reads usage in the member that r stands before, where d has it there.
+func usageBelow(d Dialect, r *lex.Reader, u *Usage) bool {
+	switch name := string(r.Name()); {
+	case name == "x_groq",
+		name == "message" && d == AnthropicMessages, // message_start
+		name == "response" && (d == OpenAIResponses || d == OpenAIRealtime),
+		name == "delta" && d == CohereChat: // message-end
+		return usageWithin(d, r, u)
+	case name == "meta" && (d == CohereRerank || d == CohereChat || d == Raw):
+		return cohereUsage(r, u)
+	}
+	return false
 }
 
 func usageWithin(d Dialect, r *lex.Reader, u *Usage) (found bool) {
@@ -82,121 +147,39 @@ func usageWithin(d Dialect, r *lex.Reader, u *Usage) (found bool) {
 
 func usageObject(d Dialect, r *lex.Reader, u *Usage) bool {
 	switch d {
-	case OpenAIChat, OpenAIEmbeddings:
+	case OpenAIChat, OpenAIEmbeddings, OpenAICompletions, OpenAIResponses, OpenAITranscription, OpenAITranslation, OpenAIRealtime:
 		return openAIUsage(r, u)
+	case OpenAIImages, OpenAIImageEdits:
+		return imagesUsage(r, u)
+	case OpenAISpeech:
+		return speechUsage(r, u)
 	case AnthropicMessages:
 		return anthropicUsage(r, u)
+	case BedrockConverse:
+		return bedrockUsage(r, u)
+	case CohereChat, CohereRerank:
+		return cohereUsage(r, u)
+	case Raw:
+		return rawUsage(r, u)
 	}
 	return false
 }
 
-// openAIUsage reads a usage object in OpenAI's form: cached and written tokens
-// lie inside the prompt, reasoning inside the completion. Services that count
-// them beside are known by their total.
-func openAIUsage(r *lex.Reader, u *Usage) bool {
-	var prompt, completion, total, cached, written, reasoning int64
-	found := false
-	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
-		switch string(r.Name()) {
-		case "prompt_tokens":
-			found = count(r, &prompt) || found
-		case "completion_tokens":
-			found = count(r, &completion) || found
-		case "total_tokens":
-			found = count(r, &total) || found
-		case "cached_tokens", "prompt_cache_hit_tokens": // Moonshot, DeepSeek
-			count(r, &cached)
-		case "prompt_tokens_details":
-			for ok := r.Object() && r.Key(); ok; ok = r.Key() {
-				switch string(r.Name()) {
-				case "cached_tokens":
-					count(r, &cached)
-				case "cache_write_tokens":
-					count(r, &written)
-				}
-			}
-		case "completion_tokens_details":
-			for ok := r.Object() && r.Key(); ok; ok = r.Key() {
-				if string(r.Name()) == "reasoning_tokens" {
-					count(r, &reasoning)
-				}
-			}
-		}
-	}
-	if found {
-		*u = openAIBuckets(prompt, completion, total, cached, written, reasoning)
-	}
-	return found
-}
-
-func openAIBuckets(prompt, completion, total, cached, written, reasoning int64) Usage {
-	u := Usage{Input: prompt, CacheRead: cached, CacheWrite5m: written, Output: completion, Reasoning: reasoning}
-	if cached+written <= prompt {
-		u.Input = prompt - cached - written
-	}
-	beside := total - prompt - completion // more than the parts: hidden reasoning
+// rawUsage reads a usage object of any of the forms, told apart by a name that
+// only one of them has.
+func rawUsage(r *lex.Reader, u *Usage) bool {
+	raw := r.Skip()
+	in := lex.New(raw)
+	has := func(name string) bool { return bytes.Contains(raw, []byte(name)) }
 	switch {
-	case reasoning > completion || reasoning > 0 && beside == reasoning: // reported beside the completion
-	case beside > 0 && completion > 0:
-		u.Output, u.Reasoning = completion-reasoning, reasoning+beside
-	default:
-		u.Output = completion - reasoning
+	case has(`"cache_read_input_tokens"`), has(`"cache_creation_input_tokens"`):
+		return anthropicUsage(&in, u)
+	case has(`"inputTokens"`):
+		return bedrockUsage(&in, u)
+	case has(`"billed_units"`):
+		return cohereUsage(&in, u)
 	}
-	return u
-}
-
-// anthropicUsage reads a usage object in Anthropic's form: cache reads and
-// writes lie beside the input, thinking inside the output. What the object
-// does not mention stays as it was.
-func anthropicUsage(r *lex.Reader, u *Usage) bool {
-	written, w5, w1, thinking := int64(-1), int64(-1), int64(-1), u.Reasoning
-	output := u.Output + u.Reasoning
-	found := false
-	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
-		switch string(r.Name()) {
-		case "input_tokens":
-			found = count(r, &u.Input) || found
-		case "output_tokens":
-			found = count(r, &output) || found
-		case "cache_read_input_tokens":
-			count(r, &u.CacheRead)
-		case "cache_creation_input_tokens":
-			count(r, &written)
-		case "cache_creation":
-			for ok := r.Object() && r.Key(); ok; ok = r.Key() {
-				switch string(r.Name()) {
-				case "ephemeral_5m_input_tokens":
-					count(r, &w5)
-				case "ephemeral_1h_input_tokens":
-					count(r, &w1)
-				}
-			}
-		case "output_tokens_details":
-			for ok := r.Object() && r.Key(); ok; ok = r.Key() {
-				if string(r.Name()) == "thinking_tokens" {
-					count(r, &thinking)
-				}
-			}
-		}
-	}
-	u.Reasoning = min(thinking, output)
-	u.Output = output - u.Reasoning
-	cacheWrites(u, written, w5, w1)
-	return found
-}
-
-// cacheWrites sets the buckets from the total and its parts, each -1 if absent.
-func cacheWrites(u *Usage, total, w5, w1 int64) {
-	if w1 >= 0 {
-		u.CacheWrite1h = w1
-	}
-	switch {
-	case total >= 0: // the parts may be missing or fall short: the total counts
-		u.CacheWrite1h = min(u.CacheWrite1h, total)
-		u.CacheWrite5m = total - u.CacheWrite1h
-	case w5 >= 0:
-		u.CacheWrite5m = w5
-	}
+	return openAIUsage(&in, u)
 }
 
 // count reads a count into n, which stays as it was if there is none.
@@ -207,4 +190,12 @@ func count(r *lex.Reader, n *int64) bool {
 	}
 	*n = min(v, maxCount)
 	return true
+}
+
+// more adds a count to n.
+func more(r *lex.Reader, n *int64) bool {
+	var v int64
+	ok := count(r, &v)
+	*n = min(*n+v, maxCount)
+	return ok
 }

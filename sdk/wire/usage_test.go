@@ -79,13 +79,19 @@ func TestReadUsageEventMerges(t *testing.T) {
 func FuzzReadUsage(f *testing.F) {
 	f.Add(uint8(OpenAIChat), []byte(`{"usage":{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":60}},"choices":[{"usage":{}}]}`))
 	f.Add(uint8(AnthropicMessages), []byte(`{"message":{"usage":{"input_tokens":3,"cache_creation":{"ephemeral_1h_input_tokens":20},"output_tokens":9}}}`))
+	f.Add(uint8(GeminiGenerate), []byte(`{"usageMetadata":{"promptTokenCount":8,"thoughtsTokenCount":40,"promptTokensDetails":[{"modality":"AUDIO","tokenCount":5}]}}`))
+	f.Add(uint8(BedrockConverse), []byte(`{"usage":{"inputTokens":30,"outputTokens":628,"cacheWriteInputTokens":100,"cacheDetails":[{"ttl":"1h","inputTokens":60}]}}`))
+	f.Add(uint8(CohereChat), []byte(`{"meta":{"billed_units":{"search_units":1}},"delta":{"usage":{"cached_tokens":3,"tokens":{"input_tokens":7}}}}`))
+	f.Add(uint8(OpenAITranscription), []byte(`{"duration":8.5e-1,"usage":{"seconds":1.25e2,"total_tokens":9,"cost":1e-9}}`))
 	f.Fuzz(func(t *testing.T, d uint8, data []byte) {
 		var u Usage
 		ReadUsageEvent(Dialect(d), data, &u)
 		whole, _ := ReadUsage(Dialect(d), data)
 		for _, u := range [...]Usage{u, whole} {
-			if min(u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning) < 0 {
-				t.Fatalf("negative count: %+v from %q", u, data)
+			for _, n := range u.Buckets() {
+				if *n < 0 || *n > 4*maxCount {
+					t.Fatalf("impossible count: %+v from %q", u, data)
+				}
 			}
 		}
 	})

@@ -95,6 +95,10 @@ type Usage struct {
 	ImageInput   int64 // tokens
 	ImageOutput  int64 // tokens
 
+	// What was read from a cache of a prompt's audio and pictures, in tokens.
+	CacheReadAudio int64
+	CacheReadImage int64
+
 	// What is not counted in tokens.
 	Characters int64 // of text spoken
 	Millis     int64 // of audio heard or made
@@ -111,11 +115,38 @@ func (u Usage) Total() int64 { return u.Prompt() + u.Completion() }
 
 // Prompt is the sum of the buckets of tokens on the way in.
 func (u Usage) Prompt() int64 {
-	return u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h + u.AudioInput + u.ImageInput
+	return u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h + u.AudioInput + u.ImageInput + u.CacheReadAudio + u.CacheReadImage
 }
 
 // Completion is the sum of the buckets of tokens on the way out.
 func (u Usage) Completion() int64 { return u.Output + u.Reasoning + u.AudioOutput + u.ImageOutput }
+
+// Add adds the buckets of v to those of u.
+func (u *Usage) Add(v *Usage) {
+	to := u.Buckets()
+	for i, n := range v.Buckets() {
+		*to[i] += *n
+	}
+}
+
+// NumBuckets is the number of buckets of a Usage.
+const NumBuckets = 18
+
+// BucketNames are the stable names of the buckets, in the order of Buckets:
+// records and metrics use them.
+var BucketNames = [NumBuckets]string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning",
+	"audio_input", "audio_output", "image_input", "image_output", "cache_read_audio", "cache_read_image",
+	"characters", "millis", "images", "pages", "searches", "reported_cost"}
+
+// TokenBuckets is how many of the buckets are tokens: they come first.
+const TokenBuckets = 12
+
+// Buckets are all fields of u in one order.
+func (u *Usage) Buckets() [NumBuckets]*int64 {
+	return [...]*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning,
+		&u.AudioInput, &u.AudioOutput, &u.ImageInput, &u.ImageOutput, &u.CacheReadAudio, &u.CacheReadImage,
+		&u.Characters, &u.Millis, &u.Images, &u.Pages, &u.Searches, &u.Cost}
+}
 
 func nameOf(names []string, i int) string {
 	if i < len(names) {

@@ -43,13 +43,13 @@ func Path(op wire.Op, d wire.Dialect) string { return "/" + op.String() + "/" + 
 
 // usageNames are the names of the header form; the first usageAlways are there
 // even when they are zero.
-var usageNames = [...]string{"in", "cr", "cw5", "cw1", "out", "rs", "ai", "ao", "ii", "io", "ch", "ms", "im", "pg", "se", "cost"}
+var usageNames = [...]string{"in", "cr", "cw5", "cw1", "out", "rs", "ai", "ao", "ii", "io", "ch", "ms", "im", "pg", "se", "cost", "cra", "cri"}
 
 const usageAlways = 6
 
 func usageFields(u *wire.Usage) [len(usageNames)]*int64 {
 	return [...]*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning,
-		&u.AudioInput, &u.AudioOutput, &u.ImageInput, &u.ImageOutput, &u.Characters, &u.Millis, &u.Images, &u.Pages, &u.Searches, &u.Cost}
+		&u.AudioInput, &u.AudioOutput, &u.ImageInput, &u.ImageOutput, &u.Characters, &u.Millis, &u.Images, &u.Pages, &u.Searches, &u.Cost, &u.CacheReadAudio, &u.CacheReadImage}
 }
 
 // AppendUsage appends the header form of u: "in=12;cr=0;cw5=0;cw1=0;out=7;rs=0".
