@@ -63,7 +63,9 @@ func (r *Request) Strict() bool { return string(r.http.Request.Header.Peek(proto
 
 // Streams reports whether the caller wants the answer as events, also where
 // the dialect does not say so in the body (Gemini's).
-func (r *Request) Streams() bool { return string(r.http.Request.Header.Peek(proto.HeaderStream)) == "1" }
+func (r *Request) Streams() bool {
+	return string(r.http.Request.Header.Peek(proto.HeaderStream)) == "1"
+}
 
 // Model is the model as the upstream calls it.
 func (r *Request) Model() string { return string(r.http.Request.Header.Peek(proto.HeaderModel)) }

@@ -1,6 +1,9 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // maxCount bounds the integers that are acted on; no API takes more, and sums
 // and products of them stay far from overflow.
@@ -13,11 +16,11 @@ func (s *scanner) onString(st state, raw []byte, escaped bool) bool {
 	case model:
 		f.ModelAt = Span{s.i - 1 - len(raw), s.i - 1}
 		f.Model = s.decode(raw, escaped)
-	case content:
+	case content, text, itemContent, itemOutput:
 		f.In |= Text
 	case serviceTier:
 		f.ServiceTier = s.decode(raw, escaped)
-	case input:
+	case input, items:
 		f.Messages++
 		f.In |= Text
 	case inputItem:
@@ -39,11 +42,28 @@ func (s *scanner) onString(st state, raw []byte, escaped bool) bool {
 		f.Unbounded = f.Unbounded || !callerRuns(s.decode(raw, escaped))
 	case toolName:
 		f.Tools = append(f.Tools, s.decode(raw, escaped))
+	case spoken:
+		f.In |= Text
+		f.Characters = int64(utf8.RuneCount(s.decode(raw, escaped)))
+	case streamFormat:
+		f.Stream = string(s.decode(raw, escaped)) == "sse"
+	case imageSize:
+		f.ImageSize = s.decode(raw, escaped)
+	case quality:
+		f.Quality = s.decode(raw, escaped)
+	case itemType:
+		f.Unbounded = f.Unbounded || string(s.decode(raw, escaped)) == "item_reference"
+	case mimeType:
+		f.In |= kindOf(s.decode(raw, escaped))
+	case fileURI:
+		f.Unbounded = true
 	case stream, includeUsage:
 		return s.wrongType(st, "true or false")
+	case geminiConfig:
+		return s.wrongType(st, "an object")
 	case maxTokens, maxCompletionTokens, answers:
 		return s.wrongType(st, "an integer")
-	case messages, tools:
+	case messages, tools, documents:
 		return s.wrongType(st, "an array")
 	case streamOptions:
 		return s.wrongType(st, "an object")
@@ -60,9 +80,10 @@ func (s *scanner) alternates() bool {
 
 func (s *scanner) part(kind []byte) {
 	switch string(kind) {
-	case "text", "input_text", "refusal", "tool_use", "tool_result", "thinking", "redacted_thinking":
+	case "text", "input_text", "refusal", "tool_use", "tool_result", "thinking", "redacted_thinking",
+		"output_text", "summary_text", "reasoning_text":
 		s.f.In |= Text
-	case "image", "image_url", "input_image":
+	case "image", "image_url", "input_image", "computer_screenshot":
 		s.f.In |= Image
 	case "input_audio", "audio":
 		s.f.In |= Audio
@@ -74,11 +95,22 @@ func (s *scanner) part(kind []byte) {
 	}
 }
 
+// kindOf is the kind of content of a media type.
+func kindOf(mime []byte) Modality {
+	switch {
+	case bytes.HasPrefix(mime, []byte("image/")):
+		return Image
+	case bytes.HasPrefix(mime, []byte("audio/")):
+		return Audio
+	}
+	return File
+}
+
 // callerRuns reports whether a tool of the given type is run by the caller;
 // the others run at the provider, at a price that the body does not show.
 func callerRuns(kind []byte) bool {
 	switch string(kind) {
-	case "function", "custom":
+	case "function", "custom", "local_shell", "shell", "apply_patch", "computer_use_preview":
 		return true
 	}
 	for _, prefix := range [...]string{"bash_", "text_editor_", "computer_", "memory_"} {
@@ -123,10 +155,23 @@ func (s *scanner) onOther(st state, at Span) bool {
 	case cacheControl:
 		f.CacheControl = f.CacheControl || !null
 	case serverSide:
-		f.Unbounded = f.Unbounded || !null
+		f.Unbounded = f.Unbounded || !null && raw[0] != 'f'
+	case geminiFile, fileURI:
+		f.Unbounded = true
+	case geminiBlob:
+		if f.In&(Image|Audio|File) == 0 {
+			f.In |= File // it does not say what it is
+		}
+	case geminiConfig:
+		if raw[0] != '{' && !null {
+			return s.wrongType(st, "an object")
+		}
+		f.ConfigAt = at
+	case spoken:
+		return null || s.wrongType(st, "a string")
 	case alternates:
 		return null || s.alternates()
-	case content:
+	case content, itemContent, items:
 		// No API takes an object, but one that did would read past this scan.
 		f.Unbounded = f.Unbounded || raw[0] == '{'
 	case input:
@@ -134,7 +179,7 @@ func (s *scanner) onOther(st state, at Span) bool {
 		if raw[0] == '[' && len(raw) > 1 && flat(raw) {
 			f.Messages = 1 // one prompt as a list of tokens
 		}
-	case messages, tools:
+	case messages, tools, documents:
 		if raw[0] != '[' && !null {
 			return s.wrongType(st, "an array")
 		}
@@ -173,7 +218,7 @@ func integer(raw []byte) (n int64, ok bool) {
 var paramNames = map[state]string{
 	model: "model", stream: "stream", includeUsage: "stream_options.include_usage", maxTokens: "max_tokens",
 	maxCompletionTokens: "max_completion_tokens", answers: "n", messages: "messages", tools: "tools",
-	streamOptions: "stream_options",
+	streamOptions: "stream_options", spoken: "input", documents: "documents", geminiConfig: "generationConfig",
 }
 
 func (s *scanner) wrongType(st state, want string) bool {

@@ -36,16 +36,22 @@ type Facts struct {
 	StreamOptions Span // the object, braces included
 	UsageAt       Span // the value of stream_options.include_usage
 
-	MaxTokens   int64 // the largest of max_tokens and max_completion_tokens, 0: absent
+	MaxTokens   int64 // the largest of the members that cap an answer, 0: absent
 	MaxTokensAt [2]Span
-	N           int64 // answers asked for, ≥ 1
+	ConfigAt    Span  // Gemini's generationConfig, braces included
+	N           int64 // answers, or images, asked for, ≥ 1
 
 	Tools    [][]byte // names of declared tools, in order of appearance
 	In       Modality // kinds of content in the prompt
-	Messages int      // or inputs of an embedding
+	Messages int      // or inputs of an embedding, prompts of a completion, documents to rerank
+
+	Characters int64  // of the text to be spoken
+	ImageSize  []byte // as asked, nil: absent
+	Quality    []byte // of images, as asked, nil: absent
 
 	// Unbounded: the prompt holds content whose size cannot be read from the
-	// body: a remote URL, the id of a stored file, a tool that the provider runs.
+	// body: a remote URL, the id of a stored file or conversation, a tool that
+	// the provider runs.
 	Unbounded    bool
 	CacheControl bool   // asks for prompt caching: writes may cost a premium
 	ServiceTier  []byte // as asked, nil: absent

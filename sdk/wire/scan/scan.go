@@ -9,8 +9,22 @@ import (
 // maxDepth bounds nesting, and so the stack.
 const maxDepth = 200
 
-// Request reads the facts of body into f, which it resets first.
-func Request(f *Facts, body []byte) *wire.Error {
+// Request reads the facts of a chat or embeddings request in OpenAI's or
+// Anthropic's dialect into f, which it resets first.
+func Request(f *Facts, body []byte) *wire.Error { return scan(f, top, body) }
+
+// Operation reads the facts of a request of op in dialect d. Of Gemini's, what
+// stands in the path (the model, whether it streams) is the caller's to add.
+func Operation(f *Facts, op wire.Op, d wire.Dialect, body []byte) *wire.Error {
+	st := topOf(op, d)
+	err := scan(f, st, body)
+	if st == completionsTop {
+		f.N = min(f.N*int64(max(f.Messages, 1)), maxCount) // each prompt is answered
+	}
+	return err
+}
+
+func scan(f *Facts, st state, body []byte) *wire.Error {
 	f.Reset()
 	f.N, f.Size = 1, len(body)
 	s := scanner{b: body, f: f}
@@ -18,7 +32,7 @@ func Request(f *Facts, body []byte) *wire.Error {
 	if s.i >= len(s.b) || s.b[s.i] != '{' {
 		return wire.Errorf(400, "invalid_json", "the request body must be a JSON object")
 	}
-	if !s.value(top, 0) {
+	if !s.value(st, 0) {
 		return s.failure()
 	}
 	f.End = s.i - 1
@@ -150,13 +164,16 @@ func (s *scanner) member(st state, seen *uint64) (state, bool) {
 	if st == skip {
 		return skip, true
 	}
-	table := &members[st]
-	n := nNone
-	if !escaped {
+	table, n := &members[st], nNone
+	switch {
+	case escaped:
+	case st.gemini():
+		n = lookupGemini(raw)
+	default:
 		n = lookup(raw)
 	}
 	if n == nNone || table[n] == skip {
-		return skip, s.lookAlike(table, raw, escaped)
+		return s.unknown(st, n), s.lookAlike(st, raw, escaped)
 	}
 	if *seen&(1<<n) != 0 {
 		return skip, s.fail("duplicate_member", string(raw), "the request names %q twice: parsers disagree on which one counts, send it once", raw)
@@ -165,16 +182,34 @@ func (s *scanner) member(st state, seen *uint64) (state, bool) {
 	return table[n], true
 }
 
-// lookAlike refuses a name that some parsers would take for one that table
-// acts on: written with escapes, or in another case.
-func (s *scanner) lookAlike(table *[numNames]state, raw []byte, escaped bool) bool {
-	const longest = 3 * len("max_completion_tokens") // U+212A folds three bytes into one
-	if len(raw) > 6*longest || !escaped && plain(raw) {
+// unknown is the state of the value of a member that the table of st does not
+// have: in Gemini's tools, each is a tool of its own that the provider runs.
+func (s *scanner) unknown(st state, n name) state {
+	if st == geminiTools && n != gComputerUse {
+		return serverSide
+	}
+	return skip
+}
+
+// lookAlike refuses a name that some parsers would take for one that st acts
+// on: written with escapes, or in another case.
+func (s *scanner) lookAlike(st state, raw []byte, escaped bool) bool {
+	const longest = 3 * len("generate_content_request") // U+212A folds three bytes into one
+	if len(raw) > 6*longest || !escaped && plain(raw) && !st.gemini() {
 		return true
 	}
 	var buf [6 * longest]byte
-	n := lookup(foldName(buf[:0], raw))
-	if n == nNone || table[n] == skip {
+	folded := foldName(buf[:0], raw)
+	n := nNone
+	if st.gemini() {
+		n = geminiFolded[string(folded)]
+		if !escaped && lookupGemini(raw) == n { // as it should be written
+			return true
+		}
+	} else {
+		n = lookup(folded)
+	}
+	if n == nNone || members[st][n] == skip {
 		return true
 	}
 	return s.fail("lookalike_member", string(foldName(nil, raw)), "the request has a member %q that some parsers read as %q: write it plainly, once", raw, foldName(nil, raw))
@@ -215,7 +250,7 @@ func (s *scanner) array(st state, depth int) bool {
 		}
 		s.i++
 		if c == ']' {
-			if st == messages || st == input {
+			if st == messages || st == input || st == items || st == documents || st == geminiContents {
 				s.f.Messages += count
 			}
 			return true
@@ -237,8 +272,10 @@ func plain(raw []byte) bool {
 // encoding/json folds: ASCII, and the two other letters that fold into it.
 func foldName(dst, raw []byte) []byte {
 	dst = unescape(dst, raw)
-	dst = bytes.ReplaceAll(dst, []byte("\u017f"), []byte("s"))
-	dst = bytes.ReplaceAll(dst, []byte("\u212a"), []byte("k"))
+	if bytes.IndexByte(dst, "\u017f"[0]) >= 0 || bytes.IndexByte(dst, "\u212a"[0]) >= 0 {
+		dst = bytes.ReplaceAll(dst, []byte("\u017f"), []byte("s"))
+		dst = bytes.ReplaceAll(dst, []byte("\u212a"), []byte("k"))
+	}
 	for i, c := range dst {
 		if c >= 'A' && c <= 'Z' {
 			dst[i] = c | 0x20

@@ -1,5 +1,7 @@
 package scan
 
+import "github.com/signalbox-ai/signalbox/sdk/wire"
+
 // A state says what the scanner is looking at; a name is a member that it acts
 // on in some state. The table maps both to the state of the member's value.
 // Adding something to look for is adding a line here, and a case in act.
@@ -25,6 +27,31 @@ const (
 	cacheControl
 	input
 	inputItem
+	documents
+
+	responsesTop
+	items
+	item
+	itemContent
+	itemPart
+
+	completionsTop
+	speechTop
+	imagesTop
+	moderationTop
+	rerankTop
+	bareTop // of operations whose bodies say nothing that counts
+
+	// Gemini's, whose names are written in two ways.
+	geminiTop
+	geminiContents
+	geminiParts
+	geminiBlob
+	geminiFile
+	geminiReply
+	geminiConfig
+	geminiTools
+	geminiFunctions
 
 	// Leaves: a value is read and nothing lies below it.
 	model
@@ -43,8 +70,41 @@ const (
 	toolName
 	serverSide
 	alternates
+	itemType
+	itemOutput
+	spoken
+	streamFormat
+	imageSize
+	quality
+	text
+	mimeType
+	fileURI
 	numStates
 )
+
+// topOf is where the scan of an operation's body begins, by its dialect.
+func topOf(op wire.Op, d wire.Dialect) state {
+	switch d {
+	case wire.OpenAIResponses:
+		return responsesTop
+	case wire.GeminiGenerate:
+		return geminiTop
+	case wire.OpenAICompletions:
+		return completionsTop
+	case wire.OpenAISpeech:
+		return speechTop
+	case wire.OpenAIImages, wire.OpenAIImageEdits:
+		return imagesTop
+	case wire.OpenAIModeration:
+		return moderationTop
+	case wire.CohereRerank:
+		return rerankTop
+	}
+	if op == wire.OpFiles || op == wire.OpBatches {
+		return bareTop
+	}
+	return top
+}
 
 type name uint8
 
@@ -81,7 +141,21 @@ const (
 	nPlugins
 	nSearchParameters
 	nAudio
-	numNames
+	nMaxOutputTokens
+	nInstructions
+	nPreviousResponseID
+	nConversation
+	nBackground
+	nPrompt
+	nOutput
+	nFileURL
+	nBestOf
+	nStreamFormat
+	nSize
+	nQuality
+	nQuery
+	nDocuments
+	numNames // at most 64: member keeps a bit of each
 )
 
 func lookup(b []byte) name {
@@ -149,6 +223,41 @@ func lookup(b []byte) name {
 	case "audio":
 		return nAudio
 	}
+	return lookupMore(b)
+}
+
+// lookupMore knows the names that chats do not have.
+func lookupMore(b []byte) name {
+	switch string(b) {
+	case "max_output_tokens":
+		return nMaxOutputTokens
+	case "instructions":
+		return nInstructions
+	case "previous_response_id":
+		return nPreviousResponseID
+	case "conversation":
+		return nConversation
+	case "background":
+		return nBackground
+	case "prompt":
+		return nPrompt
+	case "output":
+		return nOutput
+	case "file_url":
+		return nFileURL
+	case "best_of":
+		return nBestOf
+	case "stream_format":
+		return nStreamFormat
+	case "size":
+		return nSize
+	case "quality":
+		return nQuality
+	case "query":
+		return nQuery
+	case "documents":
+		return nDocuments
+	}
 	return nNone
 }
 
@@ -172,9 +281,36 @@ var members = [numStates][numNames]state{
 	file:     {nFileID: remote},
 	tool:     {nType: toolType, nName: toolName, nFunction: function, nCacheControl: cacheControl},
 	function: {nName: toolName},
+
+	responsesTop: {
+		nModel: model, nStream: stream, nStreamOptions: streamOptions, nMaxOutputTokens: maxTokens, nTools: tools,
+		nInput: items, nInstructions: content, nServiceTier: serviceTier, nModels: alternates, nPlugins: serverSide,
+		// What lies at the provider: its size cannot be seen.
+		nPreviousResponseID: serverSide, nConversation: serverSide, nBackground: serverSide, nPrompt: serverSide,
+	},
+	item: {nType: itemType, nContent: itemContent, nOutput: itemOutput},
+	// An output is text, a list of parts, or one part by itself.
+	itemOutput: responsesPart, itemPart: responsesPart,
+
+	completionsTop: {
+		nModel: model, nStream: stream, nStreamOptions: streamOptions, nMaxTokens: maxTokens,
+		nMaxCompletionTokens: maxCompletionTokens, nN: answers, nBestOf: answers, nPrompt: input,
+		nServiceTier: serviceTier, nModels: alternates, nPlugins: serverSide,
+	},
+	speechTop:     {nModel: model, nInput: spoken, nInstructions: text, nStreamFormat: streamFormat},
+	imagesTop:     {nModel: model, nStream: stream, nPrompt: text, nN: answers, nSize: imageSize, nQuality: quality},
+	moderationTop: {nModel: model, nInput: input},
+	inputItem:     {nType: partType, nImageURL: imageURL, nContent: content},
+	rerankTop:     {nModel: model, nQuery: text, nDocuments: documents},
+}
+
+var responsesPart = [numNames]state{
+	nType: partType, nImageURL: imageURL, nFileID: remote, nFileURL: remote, nInputAudio: audio, nContent: itemContent,
 }
 
 // elements holds the state of an array's elements.
 var elements = [numStates]state{
 	messages: message, content: part, tools: tool, functions: function, input: inputItem,
+	items: item, itemContent: itemPart, itemOutput: itemPart,
+	geminiContents: geminiContents, geminiParts: geminiParts, geminiTools: geminiTools, geminiFunctions: geminiFunctions,
 }
