@@ -26,7 +26,7 @@ var layers = map[string]string{
 	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/route",
 
 	"host": "host/admin host/auth host/budget host/call host/config host/dispatch host/ledger host/meter " +
-		"host/policy host/provider host/route host/server host/store host/telemetry sdk/wire",
+		"host/policy host/provider host/route host/seal host/server host/store host/telemetry sdk/wire",
 	"host/admin":     "host/call sdk/wire",
 	"host/auth":      "host/call sdk/wire",
 	"host/budget":    "host/call host/disk",
@@ -37,6 +37,7 @@ var layers = map[string]string{
 	"host/policy":    "host/call policies sdk/wire sdk/wire/scan",
 	"host/provider":  "host/call sdk/provider sdk/provider/egress sdk/provider/proto sdk/provider/proto/v1 sdk/wire",
 	"host/route":     "host/call host/wasm host/wasm/record sdk/abi sdk/route sdk/wire sdk/wire/scan",
+	"host/seal":      "",
 	"host/server":    "host/call sdk/wire sdk/wire/scan",
 	"host/store":     "host/call host/disk sdk/wire",
 	"host/telemetry": "host/call sdk/wire",

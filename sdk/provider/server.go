@@ -37,17 +37,18 @@ func newServer() *server {
 	s := &server{}
 	s.routes.Store(&routes{})
 	s.http = fasthttp.Server{
-		Handler:               s.serve,
-		ReadBufferSize:        maxHeaders,
-		WriteBufferSize:       8 << 10,
-		MaxRequestBodySize:    maxBody,
-		StreamRequestBody:     true,
-		NoDefaultServerHeader: true,
-		NoDefaultDate:         true,
-		NoDefaultContentType:  true,
-		LazyRequestTime:       true,
-		CloseOnShutdown:       true,
-		Logger:                quiet{},
+		Handler:                      s.serve,
+		ReadBufferSize:               maxHeaders,
+		WriteBufferSize:              8 << 10,
+		MaxRequestBodySize:           maxBody,
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true, // handlers read files as they arrive
+		NoDefaultServerHeader:        true,
+		NoDefaultDate:                true,
+		NoDefaultContentType:         true,
+		LazyRequestTime:              true,
+		CloseOnShutdown:              true,
+		Logger:                       quiet{},
 	}
 	return s
 }

@@ -5,8 +5,10 @@ package providertest
 import (
 	"context"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +60,41 @@ type Request struct {
 	Body       string
 	Header     http.Header // passed on
 	DeadlineMS string
+
+	Method      string    // POST unless given
+	Path        string    // beyond the operation's own, query included
+	ContentType string    // of Body, JSON unless given
+	Stream      io.Reader // in place of Body, for large ones
+	Strict      bool
+}
+
+// Part is a field of a form, or a file of it where File names one.
+type Part struct{ Name, Value, File, ContentType string }
+
+// Form makes r a multipart form of parts, in their order.
+func (r Request) Form(t testing.TB, parts ...Part) Request {
+	t.Helper()
+	var body strings.Builder
+	w := multipart.NewWriter(&body)
+	for _, p := range parts {
+		h := textproto.MIMEHeader{"Content-Disposition": {multipart.FileContentDisposition(p.Name, p.File)}}
+		if p.File == "" {
+			h.Set("Content-Disposition", `form-data; name="`+p.Name+`"`)
+		}
+		if p.ContentType != "" {
+			h.Set("Content-Type", p.ContentType)
+		}
+		part, err := w.CreatePart(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(part, p.Value) // to a builder: it cannot fail
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.Body, r.ContentType = body.String(), w.FormDataContentType()
+	return r
 }
 
 // Answer is what an adapter answered.
@@ -96,14 +133,27 @@ func (a *Adapter) Do(t testing.TB, r Request) *Answer {
 // HTTP is r as the gateway sends it.
 func (r Request) HTTP(t testing.TB) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://adapter"+proto.Path(r.Op, r.Dialect), strings.NewReader(r.Body))
+	method, kind, body := r.Method, r.ContentType, r.Stream
+	if method == "" {
+		method = http.MethodPost
+	}
+	if kind == "" {
+		kind = "application/json"
+	}
+	if body == nil {
+		body = strings.NewReader(r.Body)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://adapter"+proto.Path(r.Op, r.Dialect)+r.Path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, v := range r.Header {
 		req.Header[name] = v
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", kind)
+	if r.Strict {
+		req.Header.Set(proto.HeaderStrict, "1")
+	}
 	for name, v := range map[string]string{
 		proto.HeaderModel: r.Model, proto.HeaderCredential: r.Credential, proto.HeaderRequestID: "req_test", proto.HeaderDeadline: r.DeadlineMS,
 	} {
