@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
-
-	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
 // Model is a name that callers may ask for: "provider/model" or an alias of
@@ -29,50 +27,6 @@ type Target struct {
 	Quality  float64
 	Price    *Price // nil: unknown, which is never free
 	State    *TargetState
-}
-
-// MaxPrice is the dearest price that is taken for true, in nano-dollars per
-// million tokens. It keeps Cost far from overflow.
-const MaxPrice = 1000e9
-
-// Price is what a model costs, in nano-dollars per million tokens, each at
-// most MaxPrice, and the bounds that a worst case needs.
-type Price struct {
-	Input        int64
-	CacheRead    int64
-	CacheWrite5m int64
-	CacheWrite1h int64
-	Output       int64
-	Reasoning    int64
-	Context      int64 // tokens of prompt and answer together, 0: unknown
-	MaxOutput    int64 // tokens of one answer, 0: unknown
-
-	// Long is the price of a whole request whose prompt is longer than
-	// LongFrom tokens; nil: the same.
-	Long     *Price
-	LongFrom int64
-}
-
-// Cost is the price of u, rounded up to a whole nano-dollar.
-func (p *Price) Cost(u wire.Usage) int64 {
-	if p.Long != nil && u.Prompt() > p.LongFrom {
-		p = p.Long
-	}
-	// Six products of a price of at most 2^40 and a count below 2^20 stay below
-	// 2^63, and so do six of a price and a millionth of the largest count that
-	// a usage can hold, 2^40.
-	var sum, rest int64
-	add := func(tokens, price int64) {
-		sum += tokens / 1e6 * price
-		rest += tokens % 1e6 * price
-	}
-	add(u.Input, p.Input)
-	add(u.CacheRead, p.CacheRead)
-	add(u.CacheWrite5m, p.CacheWrite5m)
-	add(u.CacheWrite1h, p.CacheWrite1h)
-	add(u.Output, p.Output)
-	add(u.Reasoning, p.Reasoning)
-	return sum + (rest+999_999)/1e6
 }
 
 // AppendUSD appends nano-dollars as a decimal number of dollars.
