@@ -87,32 +87,49 @@ func (h *Host) Finish(c *call.Call) {
 	h.metrics.Request(&r)
 }
 
-// price sets what the call cost: reported usage at the target's price, an
-// estimate where an answer broke off unmetered, and the bounds of failed
-// attempts that the upstream may charge.
+// price sets what the call cost: reported usage at the target's price, or what
+// the provider itself says it cost, an estimate where an answer broke off
+// unmetered, and the bounds of failed attempts that the upstream may charge.
 func (h *Host) price(f *flight) {
 	c := &f.Call
-	answered := len(c.Attempts) > 0 && c.Attempts[len(c.Attempts)-1].Class == wire.ClassNone
 	f.spent = 0
 	for i := range c.Attempts {
 		f.spent += c.Attempts[i].Cost
 	}
-	if answered && c.Provenance == call.CostNone {
-		var size int64
-		if !c.Streamed {
-			size = int64(len(c.Buf))
-		}
-		c.Usage, c.Provenance = meter.Estimate(&c.Facts, size, c.Events), call.CostEstimated
-	}
-	if answered && c.Target.Price != nil {
-		c.Cost = c.Target.Price.Cost(c.Usage) * f.tier
-		if c.Provenance == call.CostEstimated && c.Reserved > f.spent {
-			c.Cost = min(c.Cost, c.Reserved-f.spent)
-		}
+	if len(c.Attempts) > 0 && c.Attempts[len(c.Attempts)-1].Class == wire.ClassNone {
+		f.answered()
 	}
 	if f.spent > 0 {
 		c.Cost += f.spent
 		c.Provenance = call.CostEstimated
+	}
+}
+
+// answered prices an answer.
+func (f *flight) answered() {
+	c := &f.Call
+	price, times := c.Target.Price.At(c.Received), int64(1)
+	if price != nil {
+		price, times = price.Tier(c.Facts.ServiceTier)
+	}
+	if c.Provenance == call.CostNone {
+		var size int64
+		if !c.Streamed {
+			size = int64(len(c.Buf))
+		}
+		c.Usage, c.Provenance = meter.Estimate(c.Op, price, &c.Facts, size, c.Events), call.CostEstimated
+		if c.Usage == (wire.Usage{}) {
+			c.Provenance = call.CostNone
+		}
+	}
+	if price != nil {
+		c.Cost = price.CostOf(&c.Usage, price.PerImage(c.Facts.ImageSize, c.Facts.Quality)) * times
+		if c.Provenance == call.CostEstimated && c.Reserved > f.spent {
+			c.Cost = min(c.Cost, c.Reserved-f.spent)
+		}
+	}
+	if c.Usage.Cost > 0 && c.Provenance == call.CostComputed {
+		f.computed, c.Cost, c.Provenance = c.Cost, c.Usage.Cost, call.CostReported
 	}
 }
 
@@ -121,7 +138,7 @@ func record(f *flight) call.Record {
 	r := call.Record{
 		ID: c.ID, Op: c.Op, Dialect: c.Dialect, Stream: c.Facts.Stream,
 		TTFTUS: c.FirstByte.Microseconds(), Status: 200,
-		Attempts: c.Attempts, Usage: c.Usage, Cost: c.Cost, Reserved: c.Reserved, Provenance: c.Provenance,
+		Attempts: c.Attempts, Usage: c.Usage, Cost: c.Cost, Computed: f.computed, Reserved: c.Reserved, Provenance: c.Provenance,
 		Route: c.Plan.Route,
 	}
 	took := time.Since(c.Received)

@@ -22,7 +22,7 @@ type flight struct {
 	covered  bool  // the ticket is open
 	reserved int64 // nano-dollars
 	spent    int64 // nano-dollars, by attempts that failed and may be charged
-	tier     int64 // how many times the catalogue's price the asked service tier costs
+	computed int64 // what the catalogue makes of usage whose cost the provider told
 	finished bool
 }
 
@@ -36,7 +36,7 @@ func (h *Host) Done(c *call.Call) {
 		h.panicked(f)
 	}
 	c.Reset()
-	f.gen, f.chain, f.covered, f.reserved, f.spent, f.tier, f.finished = nil, nil, false, 0, 0, 0, false
+	f.gen, f.chain, f.covered, f.reserved, f.spent, f.computed, f.finished = nil, nil, false, 0, 0, 0, false
 	h.flights.Put(f)
 }
 
@@ -67,7 +67,6 @@ func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 		err = h.candidates(f)
 	}
 	if err == nil {
-		f.tier = meter.Tier(f.Facts.ServiceTier)
 		err = f.gen.plan(f)
 	}
 	if err != nil {
@@ -197,7 +196,8 @@ func noCandidate(f *flight) *wire.Error {
 // an unknown price is no hindrance.
 func (h *Host) bound(f *flight, t *call.Target) (int64, *wire.Error) {
 	limited := f.chain != nil
-	if t.Price == nil {
+	price := t.Price.At(f.Received)
+	if price == nil {
 		if limited && !f.gen.allowUnpriced {
 			e := wire.Errorf(402, "model_unpriced", "%s has no price, and a budget applies to your key: the operator can set one under prices", t.Name)
 			e.Class = wire.ClassPolicy
@@ -205,8 +205,8 @@ func (h *Host) bound(f *flight, t *call.Target) (int64, *wire.Error) {
 		}
 		return 0, nil
 	}
-	bound, err := meter.Bound(t.Price, &f.Facts, f.Decision.MaxTokens, f.gen.unbounded)
-	if err != nil && limited {
+	bound, err := meter.Bound(price, &meter.Ask{Op: f.Op, Facts: &f.Facts, MaxTokens: f.Decision.MaxTokens, Unbounded: f.gen.unbounded})
+	if err != nil && limited && !(f.gen.allowUnpriced && err.Code == "model_unpriced") {
 		return 0, err
 	}
 	return bound, nil

@@ -26,6 +26,7 @@ type Record struct {
 
 	Usage      wire.Usage
 	Cost       int64 // nano-dollars
+	Computed   int64 // nano-dollars: what the catalogue makes of usage whose cost the provider told, else 0
 	Reserved   int64 // nano-dollars
 	Provenance Provenance
 

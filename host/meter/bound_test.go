@@ -16,7 +16,7 @@ var flat = call.Price{Input: 1e9, CacheRead: 1e8, CacheWrite5m: 1e9, CacheWrite1
 func TestBound(t *testing.T) {
 	f := func(name string, p call.Price, facts scan.Facts, maxTokens, unbounded, want int64) {
 		t.Helper()
-		got, err := Bound(&p, &facts, maxTokens, unbounded)
+		got, err := Bound(&p, &Ask{Op: wire.OpChat, Facts: &facts, MaxTokens: maxTokens, Unbounded: unbounded})
 		if err != nil || got != want {
 			t.Errorf("%s: got %d, %v; want %d", name, got, err, want)
 		}
@@ -53,7 +53,7 @@ func TestBound(t *testing.T) {
 func TestBoundRefuses(t *testing.T) {
 	f := func(name string, p call.Price, facts scan.Facts, code string) {
 		t.Helper()
-		got, err := Bound(&p, &facts, 0, 0)
+		got, err := Bound(&p, &Ask{Op: wire.OpChat, Facts: &facts})
 		if err == nil || err.Code != code || err.Status != 402 || err.Class != wire.ClassPolicy {
 			t.Errorf("%s: got %d, %v; want %s", name, got, err, code)
 		}
@@ -68,7 +68,7 @@ func TestBoundRefuses(t *testing.T) {
 
 func TestBoundSaturates(t *testing.T) {
 	p := call.Price{Input: call.MaxPrice, Output: call.MaxPrice}
-	got, err := Bound(&p, &scan.Facts{Size: math.MaxInt, N: 1 << 40, MaxTokens: 1 << 40}, 0, math.MaxInt64/2)
+	got, err := Bound(&p, &Ask{Op: wire.OpChat, Facts: &scan.Facts{Size: math.MaxInt, N: 1 << 40, MaxTokens: 1 << 40}, Unbounded: math.MaxInt64 / 2})
 	if err != nil || got != maxBound {
 		t.Errorf("got %d, %v; want %d", got, err, int64(maxBound))
 	}
@@ -83,7 +83,7 @@ func FuzzBound(f *testing.F) {
 		p := flat
 		p.Long, p.LongFrom = &long, int64(from)
 		facts := scan.Facts{Size: int(size % 90_000), MaxTokens: int64(answer%2000 + 1), N: int64(n%8 + 1), CacheControl: true}
-		bound, err := Bound(&p, &facts, 0, 0)
+		bound, err := Bound(&p, &Ask{Op: wire.OpChat, Facts: &facts})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func BenchmarkBound(b *testing.B) {
 	facts := scan.Facts{Size: 1024, MaxTokens: 100, N: 1}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Bound(&flat, &facts, 0, 0); err != nil {
+		if _, err := Bound(&flat, &Ask{Op: wire.OpChat, Facts: &facts}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 func TestEstimate(t *testing.T) {
 	f := func(facts scan.Facts, bytes, events int64, want wire.Usage) {
 		t.Helper()
-		if got := meter.Estimate(&facts, bytes, events); got != want {
+		if got := meter.Estimate(wire.OpChat, nil, &facts, bytes, events); got != want {
 			t.Errorf("Estimate(%+v, %d, %d) = %+v, want %+v", facts, bytes, events, got, want)
 		}
 	}
