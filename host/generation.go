@@ -91,7 +91,11 @@ func (h *Host) build(ctx context.Context, cfg *config.Config, old *generation) (
 	if err = h.loadRoutes(g, old); err != nil {
 		return g, err
 	}
-	if g.providers, err = h.supervisor.Apply(ctx, specs(cfg)); err != nil {
+	stored, err := h.storedCredentials(ctx)
+	if err != nil {
+		return g, err
+	}
+	if g.providers, err = h.supervisor.Apply(ctx, specs(cfg, stored)); err != nil {
 		return g, err
 	}
 	if err = g.resolveModels(); err != nil {
@@ -188,7 +192,7 @@ func sameRoutes(a, b map[string]routeSource) bool {
 	return true
 }
 
-func specs(cfg *config.Config) []provider.Spec {
+func specs(cfg *config.Config, stored map[string][]provider.SpecCredential) []provider.Spec {
 	var out []provider.Spec
 	for name, p := range cfg.Providers {
 		s := provider.Spec{Name: name, Adapter: p.Adapter.Name, Path: p.Adapter.Path, SHA256: p.Adapter.SHA256,
@@ -197,6 +201,8 @@ func specs(cfg *config.Config) []provider.Spec {
 		for _, c := range p.Credentials {
 			s.Credentials = append(s.Credentials, provider.SpecCredential{Name: c.Name, Value: c.Value.Reveal(), Weight: c.Share()})
 		}
+		s.Credentials = append(s.Credentials, stored[name]...)
+		s.Awaiting = len(s.Credentials) == 0 && p.Credentials != nil // "credentials: []"
 		out = append(out, s)
 	}
 	return out

@@ -19,6 +19,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/dispatch"
 	"github.com/signalbox-ai/signalbox/host/ledger"
 	"github.com/signalbox-ai/signalbox/host/provider"
+	"github.com/signalbox-ai/signalbox/host/seal"
 	"github.com/signalbox-ai/signalbox/host/server"
 	"github.com/signalbox-ai/signalbox/host/store"
 	"github.com/signalbox-ai/signalbox/host/telemetry"
@@ -52,6 +53,9 @@ type Host struct {
 
 	gen     atomic.Pointer[generation]
 	reload  sync.Mutex // one reload at a time
+	box     *seal.Box  // for what the store keeps secret
+	retire  retireSoon
+	closed  bool // guarded by reload
 	states  states
 	chains  chains
 	flights sync.Pool
@@ -115,6 +119,11 @@ func (h *Host) openState(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	h.keys = auth.New(pepper)
+	if err := h.openSeal(cfg.Secrets.Key); err != nil {
+		return err
+	}
+	h.retire.timer = time.AfterFunc(time.Hour, h.retired)
+	h.retire.timer.Stop() // nothing retires yet
 	h.metrics = telemetry.New()
 	return nil
 }
@@ -210,6 +219,8 @@ func fixed(old, cfg *config.Config) error {
 		return errors.New("listen cannot change while serving: restart")
 	case old.Store != cfg.Store:
 		return errors.New("store cannot change while serving: restart")
+	case old.Secrets.Key != cfg.Secrets.Key:
+		return errors.New("secrets.key cannot change while serving: restart")
 	case old.Plugins != cfg.Plugins:
 		return errors.New("plugins cannot change while serving: restart")
 	case old.Limits != cfg.Limits || old.Timeouts != cfg.Timeouts:
@@ -243,6 +254,12 @@ func (h *Host) publish(ctx context.Context, g *generation) error {
 
 // close ends everything that New opened, in reverse order.
 func (h *Host) close() error {
+	h.reload.Lock()
+	defer h.reload.Unlock()
+	h.closed = true
+	if h.retire.timer != nil {
+		h.retire.timer.Stop()
+	}
 	var errs []error
 	if g := h.gen.Load(); g != nil {
 		g.policy.Close()

@@ -35,7 +35,7 @@ var layers = map[string]string{
 	"host/ledger":    "host/call host/disk sdk/wire",
 	"host/meter":     "host/call sdk/wire sdk/wire/scan",
 	"host/policy":    "host/call policies sdk/wire sdk/wire/scan",
-	"host/provider":  "host/call sdk/provider sdk/provider/egress sdk/provider/proto sdk/provider/proto/v1 sdk/wire",
+	"host/provider":  "host/call host/provider/jail sdk/provider sdk/provider/egress sdk/provider/proto sdk/provider/proto/v1 sdk/wire",
 	"host/route":     "host/call host/wasm host/wasm/record sdk/abi sdk/route sdk/wire sdk/wire/scan",
 	"host/seal":      "",
 	"host/server":    "host/call sdk/wire sdk/wire/scan",
@@ -43,6 +43,7 @@ var layers = map[string]string{
 	"host/telemetry": "host/call sdk/wire",
 
 	"host/call":          "sdk/wire sdk/wire/scan",
+	"host/provider/jail": "",
 	"host/disk":          "",
 	"host/e2e":           "",
 	"host/wasm":          "host/wasm/fuel sdk/abi",

@@ -24,14 +24,16 @@ const maxBody = 1 << 20
 
 // Options of a Server. What is nil is answered with 404.
 type Options struct {
-	Token   string // that callers of /admin/… show as Bearer; never empty
-	Log     *slog.Logger
-	Keys    Keys
-	Usage   func(context.Context, UsageQuery) ([]UsageRow, error)
-	Status  func(context.Context) any // encodes as a JSON object
-	Reload  func(context.Context) error
-	Ready   func() error // nil error: requests can be served
-	Metrics http.Handler
+	Token string // that callers of /admin/… show as Bearer; never empty
+	Log   *slog.Logger
+	Keys  Keys
+	// Credentials of providers.
+	Credentials Credentials
+	Usage       func(context.Context, UsageQuery) ([]UsageRow, error)
+	Status      func(context.Context) any // encodes as a JSON object
+	Reload      func(context.Context) error
+	Ready       func() error // nil error: requests can be served
+	Metrics     http.Handler
 }
 
 // Keys makes and ends virtual keys. A *wire.Error that it returns is shown to
@@ -107,6 +109,11 @@ func (s *Server) handler() http.Handler {
 		mux.Handle("GET /metrics", s.opt.Metrics)
 	}
 	guarded := map[string]handler{
+		"GET /admin/credentials":                                s.listCredentials,
+		"POST /admin/providers/{provider}/credentials":          s.addCredential,
+		"PUT /admin/providers/{provider}/credentials/{name}":    s.rotateCredential,
+		"DELETE /admin/providers/{provider}/credentials/{name}": s.removeCredential,
+
 		"GET /admin/usage":          s.usage,
 		"GET /admin/keys":           s.listKeys,
 		"POST /admin/keys":          s.createKey,

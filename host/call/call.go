@@ -5,6 +5,7 @@
 package call
 
 import (
+	"io"
 	"net/netip"
 	"strconv"
 	"time"
@@ -24,9 +25,22 @@ type Call struct {
 	Remote   netip.Addr
 	TLS      bool
 
+	// Method, Path and ContentType are those of requests that are no plain POST
+	// of JSON: uploads, and operations that have paths of their own.
+	Method      string // "": POST
+	Path        string // beyond the operation's own, query included: "/file-12/content"
+	ContentType string // of the body, "": JSON
+	Provider    string // that the caller names where it names no model, "": any
+	Strict      bool   // the caller would rather be refused than have parameters dropped
+
 	// Body is the caller's bytes and Facts what one pass over them found.
 	Body  []byte
 	Facts scan.Facts
+	// Upload is the body where Body does not hold it, nil: Body is all.
+	Upload Upload
+	// Receive reads a large body, once it is known who sends it. It fills Body
+	// or Upload, and Facts; nil: that has been done.
+	Receive func() *wire.Error
 	// Buf is space that the dispatcher reads an answer into.
 	Buf []byte
 	// Header reads the caller's request headers, for the few that a lease passes on.
@@ -69,6 +83,14 @@ const maxKeptBuf = 64 << 10
 // Header reads one request header; the bytes are valid during the call only.
 type Header interface{ Peek(name string) []byte }
 
+// Upload is a body that was put aside, to be sent as often as attempts need it.
+type Upload interface {
+	// Size is its length in bytes.
+	Size() int64
+	// Send writes the bytes from from to to.
+	Send(w io.Writer, from, to int64) error
+}
+
 // Reset readies c for the pool; it keeps the capacity of its slices.
 func (c *Call) Reset() {
 	clear(c.Candidates)
@@ -76,6 +98,8 @@ func (c *Call) Reset() {
 	Poison(c.Buf)
 	Poison(c.Dropped)
 	c.ID, c.Received, c.Op, c.Dialect, c.Remote, c.TLS = 0, time.Time{}, 0, 0, netip.Addr{}, false
+	c.Method, c.Path, c.ContentType, c.Provider, c.Strict = "", "", "", "", false
+	c.Upload, c.Receive = nil, nil
 	c.Body, c.Header, c.Principal, c.Decision, c.Model = nil, nil, nil, nil, nil
 	c.Candidates, c.Attempts, c.Dropped = c.Candidates[:0], c.Attempts[:0], c.Dropped[:0]
 	c.Target, c.Status, c.Err, c.Streamed, c.Events = nil, 0, nil, false, 0

@@ -86,7 +86,7 @@ func (c *Credential) Accepted() {
 func (p *Provider) PickCredential(now time.Time) (cred *Credential, ok bool) {
 	switch len(p.Credentials) {
 	case 0:
-		return nil, true
+		return nil, !p.Awaiting
 	case 1:
 		c := p.Credentials[0]
 		return c, c.Usable(now.UnixMilli())

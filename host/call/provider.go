@@ -14,6 +14,7 @@ import (
 type Provider struct {
 	Name        string
 	Credentials []*Credential // empty: the provider needs none
+	Awaiting    bool          // it needs one, and waits for its first
 	Timeouts    Timeouts
 
 	endpoints atomic.Pointer[Endpoints]

@@ -98,6 +98,10 @@ func (r *run) benchCredential(cred *call.Credential, f *failure, now time.Time) 
 }
 
 func (r *run) noCredential(t *call.Target) *failure {
+	if t.Provider.Awaiting && len(t.Provider.Credentials) == 0 {
+		return &failure{class: wire.ClassAuth, err: wire.Errorf(502, "provider_credentials",
+			"provider %q has no credential yet: the operator can add one with signalbox credential add", t.Provider.Name)}
+	}
 	unminted := false
 	for _, c := range t.Provider.Credentials {
 		now := time.Now().UnixMilli()

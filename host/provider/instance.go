@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ type instance struct {
 	rules   leaseRules
 	hosts   []string // where its credentials may go
 	counter *call.Process
+	fence   *fence // nil: its network is open
 
 	sets   chan *pb.EndpointsResponse // what the adapter publishes after the first
 	cancel context.CancelFunc
@@ -65,7 +67,7 @@ func (s *Supervisor) start(ctx context.Context, spec *Spec, im *image) (in *inst
 			}
 		}
 	}()
-	if in.proc, err = newProcess(s.spawn, im, spec.Name, in.dir); err != nil {
+	if err = in.prepare(s, spec, im); err != nil {
 		return in, nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = in.proc.Kill(context.Background()) })
@@ -78,6 +80,20 @@ func (s *Supervisor) start(ctx context.Context, spec *Spec, im *image) (in *inst
 	}
 	set, err = in.subscribe(ctx, life)
 	return in, set, err
+}
+
+// prepare makes the process that launch starts.
+func (in *instance) prepare(s *Supervisor, spec *Spec, im *image) (err error) {
+	var more []*os.File
+	if spec.Isolation.fenced() {
+		var child *os.File
+		if in.fence, child, err = newFence(in.log.log); err != nil {
+			return err
+		}
+		more = append(more, child)
+	}
+	in.proc, err = newProcess(s.spawn, im, spec.Name, in.dir, &spec.Isolation, more...)
+	return err
 }
 
 // launch executes the image and shakes hands.
@@ -97,7 +113,7 @@ func (in *instance) launch(s *Supervisor) (err error) {
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: in.dir},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
 			in.rules.socketDir, in.proc.socketDir = socketDir, socketDir
-			in.proc.cmd.Env = environment(cmd.Env)
+			in.proc.cmd.Env = environment(cmd.Env, in.fence != nil)
 			return in.proc, nil
 		},
 	})
@@ -115,14 +131,23 @@ func (in *instance) launch(s *Supervisor) (err error) {
 }
 
 // given are the variables that adapters get from the host's environment on
-// purpose: where programs, certificates and the proxy are.
-var given = []string{"PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+// purpose: where programs and certificates are, and the proxy, which a fence
+// uses in their place.
+var (
+	given   = []string{"PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+	proxies = []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+)
 
 // environment is all that an adapter sees: handshake holds go-plugin's own variables.
-func environment(handshake []string) []string {
+func environment(handshake []string, fenced bool) []string {
 	env := append([]string(nil), handshake...)
-	for _, name := range given {
+	names := given
+	if fenced {
+		env = append(env, egress.FDVar+"="+strconv.Itoa(inherited))
+	} else {
+		names = append(names[:len(names):len(names)], proxies...)
+	}
+	for _, name := range names {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}
@@ -134,7 +159,7 @@ func (in *instance) configure(ctx context.Context, spec *Spec) (err error) {
 	if in.about, err = in.rpc.Describe(ctx, &pb.DescribeRequest{Capabilities: capabilities}); err != nil {
 		return fmt.Errorf("cannot describe it: %w", reason(err))
 	}
-	if in.about.GetCredential() == "required" && len(spec.Credentials) == 0 {
+	if in.about.GetCredential() == "required" && spec.keyless() {
 		return errors.New("it needs a credential: add credentials")
 	}
 	hosts, err := spec.hosts(in.about.GetHosts())
@@ -144,7 +169,10 @@ func (in *instance) configure(ctx context.Context, spec *Spec) (err error) {
 	if in.rules.hosts, err = egress.Parse(hosts); err != nil {
 		return err
 	}
-	in.hosts, in.rules.process, in.rules.keyless = hosts, in.counter, len(spec.Credentials) == 0
+	if in.fence != nil {
+		in.fence.hosts.Store(in.rules.hosts)
+	}
+	in.hosts, in.rules.process, in.rules.keyless = hosts, in.counter, spec.keyless()
 	resp, err := in.rpc.Configure(ctx, &pb.ConfigureRequest{Config: spec.raw, Hosts: hosts})
 	if err != nil {
 		return fmt.Errorf("cannot configure it: %w", reason(err))
@@ -223,6 +251,9 @@ func (in *instance) kill() {
 	if in.proc != nil {
 		in.proc.release()
 		_ = in.proc.Kill(context.Background())
+	}
+	if in.fence != nil {
+		in.fence.close()
 	}
 	if in.client != nil {
 		in.client.Kill() // of what is left: connections and goroutines

@@ -124,7 +124,7 @@ func (s *Supervisor) prepare(ctx context.Context, e, before *entry) error {
 // newProvider keeps the credentials of old that are the same: a benched one
 // stays benched, and a token good.
 func newProvider(spec *Spec, old *call.Provider, minted bool) *call.Provider {
-	p := &call.Provider{Name: spec.Name, Timeouts: spec.Timeouts}
+	p := &call.Provider{Name: spec.Name, Timeouts: spec.Timeouts, Awaiting: spec.Awaiting}
 	for _, c := range spec.Credentials {
 		p.Credentials = append(p.Credentials, credential(c, old, minted))
 	}

@@ -24,7 +24,11 @@ type Spec struct {
 	// configuration's base_url, else a shipped adapter's own.
 	Hosts       []string
 	Credentials []SpecCredential
-	Timeouts    call.Timeouts
+	// Awaiting says that the provider is to be started without a credential
+	// that it needs: one will be given while it runs.
+	Awaiting  bool
+	Timeouts  call.Timeouts
+	Isolation Isolation
 
 	raw []byte // Config as JSON; the map may be changed by its owner
 }
@@ -104,8 +108,11 @@ func (s *Spec) hosts(manifest []string) (list []string, err error) {
 // same reports whether a process started for s serves o as well.
 func (s *Spec) same(o *Spec) bool {
 	return s.Name == o.Name && s.Adapter == o.Adapter && s.Path == o.Path && s.pin() == o.pin() &&
-		slices.Equal(s.Hosts, o.Hosts) && (len(s.Credentials) == 0) == (len(o.Credentials) == 0) && string(s.raw) == string(o.raw)
+		slices.Equal(s.Hosts, o.Hosts) && s.Isolation.same(&o.Isolation) && s.keyless() == o.keyless() && string(s.raw) == string(o.raw)
 }
+
+// keyless reports whether requests are made without a credential.
+func (s *Spec) keyless() bool { return len(s.Credentials) == 0 && !s.Awaiting }
 
 // sameProvider reports whether requests see no difference between s and o.
 func (s *Spec) sameProvider(o *Spec) bool {
@@ -119,6 +126,9 @@ func (s *Spec) resolve() (err error) {
 	}
 	if s.Config == nil {
 		s.raw = []byte("{}")
+	}
+	if err := s.Isolation.check(); err != nil {
+		return err
 	}
 	switch {
 	case s.Name == "":

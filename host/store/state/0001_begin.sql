@@ -40,3 +40,14 @@ CREATE TABLE secret (
   name  TEXT PRIMARY KEY,
   value BLOB NOT NULL
 ) STRICT;
+
+-- Credentials of providers that were given through the admin API.
+CREATE TABLE credential (
+  provider TEXT NOT NULL,
+  name     TEXT NOT NULL,
+  sealed   BLOB NOT NULL,
+  weight   INTEGER NOT NULL,
+  created  INTEGER NOT NULL,
+  retires  INTEGER NOT NULL, -- 0: never
+  PRIMARY KEY (provider, name)
+) STRICT, WITHOUT ROWID;
