@@ -17,7 +17,7 @@ import (
 type image struct {
 	file   *os.File // a sealed memory file; nil for a script
 	folder string   // the private copy of a script's folder
-	exec   string   // what execve is given
+	exec   string   // the path of a script
 	sha256 string
 	refs   int
 }
@@ -150,10 +150,7 @@ func seal(from io.Reader, name string) (*image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
-	// The child inherits the descriptor table and closes it only as it starts
-	// the program. It gets no files beyond the standard three, so that the
-	// number still means this file there.
-	im := &image{file: os.NewFile(uintptr(fd), name), exec: fmt.Sprintf("/proc/self/fd/%d", fd)}
+	im := &image{file: os.NewFile(uintptr(fd), name)}
 	if _, err = io.Copy(im.file, from); err == nil {
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
 	}

@@ -127,6 +127,7 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	self.Isolation.Files = []string{filepath.Dir(self.Path)}
 	self.Path, self.SHA256 = path, strings.TrimSpace(string(out))
 	set := mustApply(t, s, self)
 	set.Commit()

@@ -111,7 +111,9 @@ func TestLifelineAloneEndsIt(t *testing.T) {
 
 func TestDescendantsDieToo(t *testing.T) {
 	s := newSupervisor(t, nil)
-	set := mustApply(t, s, self(t, "fake", map[string]any{"child": true}))
+	spec := self(t, "fake", map[string]any{"child": true})
+	spec.Isolation.Processes = true
+	set := mustApply(t, s, spec)
 	set.Commit()
 	a := ask(t, set.Provider("fake"), "")
 	if a.Child == 0 || dead(a.Child) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/signalbox-ai/signalbox/host/provider/jail"
 	"golang.org/x/sys/unix"
 )
 
@@ -65,45 +66,34 @@ type process struct {
 	done      chan struct{} // closed when it is dead and reaped
 }
 
-// newProcess prepares the execution of an image in dir; its environment is
-// still to be set.
-func newProcess(spawn *spawner, im *image, name, dir string) (*process, error) {
+// newProcess prepares the execution of an image in dir, held to iso; more are
+// descriptors that it inherits. Its environment is still to be set.
+func newProcess(spawn *spawner, im *image, name, dir string, iso *Isolation, more ...*os.File) (*process, error) {
 	p := &process{spawn: spawn, name: name, pidfd: -1, done: make(chan struct{})}
 	var in, out, errs *os.File
 	var err error
 	for _, pipe := range []struct{ r, w **os.File }{{&in, &p.lifeline}, {&p.stdout, &out}, {&p.stderr, &errs}} {
 		if *pipe.r, *pipe.w, err = os.Pipe(); err != nil {
-			p.closeFiles(in, out, errs)
+			p.closeFiles(append(more, in, out, errs)...)
 			return nil, fmt.Errorf("cannot make pipes: %w", err)
 		}
 	}
-	if in, err = above(in, im); err != nil {
-		p.closeFiles(in, out, errs)
-		return nil, err
+	p.child = append([]*os.File{in, out, errs}, more...)
+	target := jail.Target{Path: im.exec, Keep: inherited + len(more), Args: []string{"signalbox-provider-" + name}}
+	if im.file != nil {
+		target.FD = target.Keep
+		more = append(more, im.file)
 	}
-	p.child = []*os.File{in, out, errs}
 	p.cmd = &exec.Cmd{
-		Path: im.exec, Args: []string{"signalbox-provider-" + name}, Env: []string{}, Dir: dir,
-		Stdin: in, Stdout: out, Stderr: errs,
+		Path: jail.Program, Args: jail.Args(iso.policy(im, dir), &target), Env: []string{}, Dir: dir,
+		Stdin: in, Stdout: out, Stderr: errs, ExtraFiles: more,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &p.pidfd},
 	}
 	return p, nil
 }
 
-// above gives f a descriptor above the image's. Between fork and exec Go takes
-// the numbers above those of the child's files for itself, and the image,
-// which is executed by number, must not be among them.
-func above(f *os.File, im *image) (*os.File, error) {
-	if im.file == nil {
-		return f, nil
-	}
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, int(im.file.Fd())+1)
-	if err != nil {
-		return f, fmt.Errorf("cannot duplicate a descriptor: %w", err)
-	}
-	f.Close()
-	return os.NewFile(uintptr(fd), f.Name()), nil
-}
+// inherited is the number of the first descriptor after the standard three.
+const inherited = 3
 
 func (p *process) closeFiles(more ...*os.File) {
 	for _, f := range append(more, p.lifeline, p.stdout, p.stderr) {
@@ -129,9 +119,6 @@ func (p *process) Start(context.Context) error {
 		close(p.done)
 		return fmt.Errorf("cannot execute adapter: %w", err)
 	}
-	// No core file may hold a credential. Too late only for a process that is
-	// dead already.
-	_ = unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
 	go p.reap()
 	return nil
 }

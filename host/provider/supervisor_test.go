@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -22,7 +23,7 @@ func TestAdapterServes(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	allowed := map[string]bool{"PATH": true, "SIGNALBOX_PLUGIN": true, "PLUGIN_MIN_PORT": true, "PLUGIN_MAX_PORT": true,
-		"PLUGIN_PROTOCOL_VERSIONS": true, "PLUGIN_UNIX_SOCKET_DIR": true, "PWD": true}
+		"PLUGIN_PROTOCOL_VERSIONS": true, "PLUGIN_UNIX_SOCKET_DIR": true, "PWD": true, egress.FDVar: true}
 	for _, v := range given {
 		allowed[v] = true
 	}
