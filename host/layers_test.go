@@ -26,7 +26,7 @@ var layers = map[string]string{
 	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/route",
 
 	"host": "host/admin host/auth host/budget host/call host/config host/dispatch host/ledger host/meter " +
-		"host/policy host/provider host/route host/seal host/server host/store host/telemetry sdk/wire",
+		"host/policy host/provider host/route host/seal host/server host/store host/telemetry sdk/provider/proto sdk/wire",
 	"host/admin":     "host/call sdk/wire",
 	"host/auth":      "host/call sdk/wire",
 	"host/budget":    "host/call host/disk",

@@ -117,12 +117,12 @@ type Endpoint struct {
 	StreamPath string
 
 	Headers     []HeaderTemplate
-	PassHeaders []string          // caller's headers that go upstream when present
-	Models      map[string]string // model as configured → as upstream calls it; absent: unchanged
-	Errors      []ErrorRule       // first match wins, then wire.ClassOfStatus
-	MaxTokens   string            // member that caps an answer where the caller gave none, "" is max_tokens
-	StreamUsage bool              // streams report usage only when stream_options.include_usage asks
-	RateHeaders map[string]string // "requests-remaining" … → the upstream's header of it
+	PassHeaders []string             // caller's headers that go upstream when present
+	Models      map[string]string    // model as configured → as upstream calls it; absent: unchanged
+	Errors      []ErrorRule          // first match wins, then wire.ClassOfStatus
+	MaxTokens   string               // member that caps an answer where the caller gave none, "" is max_tokens
+	StreamUsage bool                 // streams report usage only when stream_options.include_usage asks
+	RateHeaders [NumRateKinds]string // the upstream's headers that tell of its rate limit, "": there is none
 
 	// AllowIP says whether an address that Addr resolved to may be dialled:
 	// the guard against private addresses and rebinding. nil for unix sockets.

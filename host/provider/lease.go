@@ -67,6 +67,9 @@ func (r *leaseRules) check(e *call.Endpoint, l *pb.Lease) (err error) {
 		err = r.unix(e, l.GetSocket())
 	} else {
 		err = r.direct(e, l.GetUrl())
+		if err == nil && l.GetStreamUrl() != "" {
+			err = r.streams(e, l.GetStreamUrl())
+		}
 	}
 	if err == nil {
 		err = r.headers(e, l)
@@ -104,7 +107,10 @@ func (r *leaseRules) direct(e *call.Endpoint, raw string) error {
 		return err
 	}
 	host, port := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()
-	e.Network, e.TLS, e.Path, e.Host = "tcp", u.Scheme == "https", u.RequestURI(), host
+	e.Network, e.TLS, e.Path, e.Host = "tcp", u.Scheme == "https", requestURI(raw), host
+	if err := placeholders(e.Path); err != nil {
+		return fmt.Errorf("url %q: %w", clip(raw), err)
+	}
 	standard := map[bool]string{true: "443", false: "80"}[e.TLS]
 	if port == "" {
 		port = standard
@@ -115,6 +121,46 @@ func (r *leaseRules) direct(e *call.Endpoint, raw string) error {
 	}
 	allowed := r.hosts.AllowIP(u.Hostname())
 	e.AllowIP = func(ip [16]byte) bool { return allowed(netip.AddrFrom16(ip)) }
+	return nil
+}
+
+// streams accepts the URL of requests whose answer streams: another path of
+// the same place.
+func (r *leaseRules) streams(e *call.Endpoint, raw string) error {
+	s := &call.Endpoint{}
+	if err := r.direct(s, raw); err != nil {
+		return err
+	}
+	if s.Addr != e.Addr || s.TLS != e.TLS {
+		return fmt.Errorf("stream_url %q is of another host than url", clip(raw))
+	}
+	e.StreamPath = s.Path
+	return nil
+}
+
+// requestURI is what of a URL goes into a request line, as it is written: a
+// parser would escape its placeholders.
+func requestURI(raw string) string {
+	_, rest, _ := strings.Cut(raw, "://")
+	i := strings.IndexAny(rest, "/?")
+	switch {
+	case i < 0:
+		return "/"
+	case rest[i] == '?':
+		return "/" + rest[i:]
+	}
+	return rest[i:]
+}
+
+// placeholders checks that what stands in braces is known.
+func placeholders(path string) error {
+	left := strings.NewReplacer("{model}", "", "{path}", "").Replace(path)
+	if strings.ContainsAny(left, "{}") {
+		return fmt.Errorf("only {model} and {path} may stand in braces")
+	}
+	if i := strings.Index(path, "{path}"); i >= 0 && i+len("{path}") != len(path) {
+		return fmt.Errorf("{path} must be the end")
+	}
 	return nil
 }
 
@@ -168,6 +214,16 @@ func tables(e *call.Endpoint, l *pb.Lease) error {
 	}
 	if len(l.GetModels()) > maxEntries || len(l.GetErrors()) > maxEntries {
 		return fmt.Errorf("more than %d models or error rules", maxEntries)
+	}
+	for kind, name := range l.GetRateHeaders() {
+		if !token(name) {
+			return fmt.Errorf("rate header %q is not the name of one", clip(name))
+		}
+		for k := range call.NumRateKinds {
+			if k.String() == kind {
+				e.RateHeaders[k] = name
+			}
+		}
 	}
 	for name, upstream := range l.GetModels() {
 		if !modelName(name) || !modelName(upstream) {

@@ -65,6 +65,29 @@ func TestDirectLease(t *testing.T) {
 	}
 }
 
+func TestLeasePaths(t *testing.T) {
+	f := func(u, stream, path, streamPath string) {
+		t.Helper()
+		e, err := rules(t).endpoint(lease(func(l *pb.Lease) { l.Url, l.StreamUrl = u, stream }))
+		if err != nil || e.Path != path || e.StreamPath != streamPath {
+			t.Errorf("%s: got %+v, %v", u, e, err)
+		}
+	}
+	f("https://api.fake.example/v1/models/{model}:say", "https://api.fake.example/v1/models/{model}:sayAll?alt=sse", "/v1/models/{model}:say", "/v1/models/{model}:sayAll?alt=sse")
+	f("https://api.fake.example/v1/files{path}", "", "/v1/files{path}", "")
+	f("https://api.fake.example?x=1", "", "/?x=1", "")
+	f("https://api.fake.example", "", "/", "")
+}
+
+func TestRateHeadersOfLeases(t *testing.T) {
+	e, err := rules(t).endpoint(lease(func(l *pb.Lease) {
+		l.RateHeaders = map[string]string{"requests-remaining": "x-left", "of-a-later-contract": "x-new"}
+	}))
+	if err != nil || e.RateHeaders[call.RequestsRemaining] != "x-left" || e.RateHeaders[call.RequestsReset] != "" {
+		t.Errorf("got %+v, %v", e, err)
+	}
+}
+
 func TestHostsAreNormal(t *testing.T) {
 	f := func(u, addr, host string) {
 		t.Helper()
@@ -122,6 +145,12 @@ func TestLeasesRefused(t *testing.T) {
 		}
 	}
 	at := func(u string) func(l *pb.Lease) { return func(l *pb.Lease) { l.Url = u } }
+	f("only {model} and {path}", func(l *pb.Lease) { l.Url = "https://api.fake.example/{x}" })
+	f("must be the end", func(l *pb.Lease) { l.Url = "https://api.fake.example/{path}/x" })
+	f("is not one", func(l *pb.Lease) { l.Url = "https://{model}.fake.example/x" })
+	f("another host", func(l *pb.Lease) { l.StreamUrl = "http://127.0.0.1:9000/x" })
+	f("not among", func(l *pb.Lease) { l.StreamUrl = "https://evil.example/x" })
+	f("rate header", func(l *pb.Lease) { l.RateHeaders = map[string]string{"requests-reset": "a b"} })
 	f("not among", at("https://evil.example/v1"))
 	f("not among", at("https://api.fake.example.evil.example/"))
 	f("not among", at("http://api.fake.example/v1"))
