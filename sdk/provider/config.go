@@ -58,11 +58,19 @@ func unknown(key string, known []string) error {
 // Schema is the JSON schema of a configuration struct, from its json, doc and
 // enum tags.
 func Schema(config any) json.RawMessage {
-	t := reflect.TypeOf(config)
-	if t == nil {
-		t = reflect.TypeOf(struct{}{})
+	return (&Manifest{Config: config}).schema()
+}
+
+// schema is the configuration's with what it says of hosts, as x-signalbox-hosts.
+func (m *Manifest) schema() json.RawMessage {
+	s := schemaOf(reflect.TypeOf(struct{}{}))
+	if t := reflect.TypeOf(m.Config); t != nil {
+		s = schemaOf(t)
 	}
-	out, err := json.Marshal(schemaOf(t))
+	if len(m.HostsBy) > 0 {
+		s["x-signalbox-hosts"] = m.HostsBy
+	}
+	out, err := json.Marshal(s)
 	if err != nil {
 		panic("BUG: cannot marshal a schema: " + err.Error())
 	}

@@ -60,7 +60,7 @@ func newControl(p Provider) (*control, error) {
 func (c *control) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeResponse, error) {
 	m := c.provider.Manifest()
 	out := &pb.DescribeResponse{
-		Name: m.Name, Version: m.Version, Models: models(m.Models), ConfigSchema: Schema(m.Config),
+		Name: m.Name, Version: m.Version, Models: models(m.Models), ConfigSchema: m.schema(),
 		Hosts: m.Hosts, Credential: m.Credential.String(),
 	}
 	for _, o := range m.Operations {

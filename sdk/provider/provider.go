@@ -71,7 +71,10 @@ type Manifest struct {
 	Config any
 	// Hosts that credentials go to unless the operator says otherwise: "host"
 	// for https, "host:port" for anything else.
-	Hosts      []string
+	Hosts []string
+	// HostsBy narrows Hosts for adapters of several services: key of the
+	// configuration → its value, "" when it is not set → hosts of that service.
+	HostsBy    map[string]map[string][]string
 	Credential Need
 }
 

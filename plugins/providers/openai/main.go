@@ -1,10 +1,13 @@
 // Openai is the provider adapter for OpenAI and for every service that speaks
-// its API: what sets them apart is data, in presets.go. Requests in OpenAI's
-// own dialects go straight from the gateway to the service; Anthropic's
-// messages are translated here.
+// its API: what sets them apart is data, in presets.go. Requests in dialects
+// that a service speaks go straight from the gateway to it; chats in other
+// dialects are translated here.
 package main
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/signalbox-ai/signalbox/sdk/provider"
 	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -14,22 +17,37 @@ func main() { provider.Serve(openai{}) }
 
 type openai struct{}
 
+// defaultPreset is meant where neither preset nor base_url says which.
+const defaultPreset = "openai"
+
 // Manifest implements provider.Provider.
 func (openai) Manifest() provider.Manifest {
 	m := provider.Manifest{
 		Name: "openai", Version: "1.0.0", Config: config{}, Credential: provider.CredentialOptional,
-		Operations: []provider.Operation{
-			{Op: wire.OpChat, Dialect: wire.OpenAIChat},
-			{Op: wire.OpChat, Dialect: wire.AnthropicMessages},
-			{Op: wire.OpEmbeddings, Dialect: wire.OpenAIEmbeddings},
-		},
+		Operations: []provider.Operation{{Op: wire.OpChat, Dialect: wire.GeminiGenerate}}, // translated
 	}
+	for _, e := range endpoints {
+		m.Operations = append(m.Operations, provider.Operation{Op: e.op, Dialect: e.dialect})
+	}
+	hosts := map[string][]string{}
 	for _, name := range names() {
-		if host, err := egress.OfURL(presets[name].baseURL); err == nil {
-			m.Hosts = append(m.Hosts, host)
+		p := presets[name]
+		hosts[name] = p.hosts()
+		m.Hosts = append(m.Hosts, hosts[name]...)
+	}
+	hosts[""] = hosts[defaultPreset]
+	m.HostsBy = map[string]map[string][]string{"preset": hosts}
+	return m
+}
+
+// hosts are those of the preset's own URLs.
+func (p *preset) hosts() (list []string) {
+	for _, at := range append([]string{p.baseURL}, slices.Sorted(maps.Values(p.paths))...) {
+		if host, err := egress.OfURL(at); err == nil && !slices.Contains(list, host) {
+			list = append(list, host)
 		}
 	}
-	return m
+	return list
 }
 
 // Configure implements provider.Provider.
@@ -42,19 +60,11 @@ func (openai) Configure(cfg provider.Config) (*provider.Setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	lease := provider.Lease{
-		Headers: p.headers, PassHeaders: append(p.pass, passed...), Models: c.Models, Errors: append(p.errors, errors...),
-	}
-	chat := lease
-	chat.Op, chat.Dialect, chat.StreamUsage = wire.OpChat, wire.OpenAIChat, p.streamUsage
-	chat.MaxTokens = p.maxTokens
-	chat.URL = c.url(p, "/chat/completions")
-	setup := &provider.Setup{Leases: []provider.Lease{chat}, Models: p.models}
-	if p.embeddings {
-		embeddings := lease
-		embeddings.Op, embeddings.Dialect = wire.OpEmbeddings, wire.OpenAIEmbeddings
-		embeddings.URL = c.url(p, "/embeddings")
-		setup.Leases = append(setup.Leases, embeddings)
+	setup := &provider.Setup{Models: p.models}
+	for _, e := range endpoints {
+		if p.serves[e.name] {
+			setup.Leases = append(setup.Leases, p.lease(e))
+		}
 	}
 	return setup, nil
 }

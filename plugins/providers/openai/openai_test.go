@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
+	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -20,35 +23,106 @@ func configure(t *testing.T, config string) *provider.Setup {
 	return setup
 }
 
-func TestLeases(t *testing.T) {
-	f := func(config, chat, embeddings string, auth provider.Header, streamUsage bool) {
-		t.Helper()
-		s := configure(t, config)
-		l := s.Leases[0]
-		if l.Op != wire.OpChat || l.Dialect != wire.OpenAIChat || l.URL != chat || l.Headers[0] != auth || l.StreamUsage != streamUsage {
-			t.Errorf("%s: got %+v", config, l)
-		}
-		if embeddings == "" {
-			if len(s.Leases) != 1 {
-				t.Errorf("%s: got embeddings at %s", config, s.Leases[1].URL)
-			}
-			return
-		}
-		if e := s.Leases[1]; e.Op != wire.OpEmbeddings || e.Dialect != wire.OpenAIEmbeddings || e.URL != embeddings || e.Headers[0] != auth {
-			t.Errorf("%s: got %+v", config, e)
+// at is the lease of one endpoint, nil if the setup has none.
+func at(t *testing.T, s *provider.Setup, name string) *provider.Lease {
+	t.Helper()
+	e := endpoints[find(name)]
+	for i := range s.Leases {
+		if l := &s.Leases[i]; l.Op == e.op && l.Dialect == e.dialect {
+			return l
 		}
 	}
-	bearer, key := provider.Bearer(), provider.Key("api-key")
-	f(`{}`, "https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1/embeddings", bearer, true)
-	f(`{"base_url":"http://127.0.0.1:9000/v1/"}`, "http://127.0.0.1:9000/v1/chat/completions", "http://127.0.0.1:9000/v1/embeddings", bearer, true)
-	f(`{"preset":"groq"}`, "https://api.groq.com/openai/v1/chat/completions", "", bearer, true)
-	f(`{"base_url":"https://api.groq.com/openai/v1"}`, "https://api.groq.com/openai/v1/chat/completions", "", bearer, true)
-	f(`{"preset":"mistral"}`, "https://api.mistral.ai/v1/chat/completions", "https://api.mistral.ai/v1/embeddings", bearer, false)
-	f(`{"preset":"ollama","embeddings":false,"stream_usage":false}`, "http://localhost:11434/v1/chat/completions", "", bearer, false)
-	f(`{"base_url":"https://me.openai.azure.com/openai/v1","query":"api-version=preview"}`,
-		"https://me.openai.azure.com/openai/v1/chat/completions?api-version=preview", "https://me.openai.azure.com/openai/v1/embeddings?api-version=preview", key, true)
-	f(`{"auth_header":"x-token","auth_prefix":"Token "}`, "https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1/embeddings",
-		provider.Header{Name: "x-token", Prefix: "Token ", Credential: true}, true)
+	return nil
+}
+
+// TestPresets: every URL of every preset, as testdata/presets.txt has it, which
+// was read against the references that it names. Run with -update to rewrite it.
+func TestPresets(t *testing.T) {
+	var out strings.Builder
+	for _, name := range names() {
+		config := `{"preset":"` + name + `"}`
+		if presets[name].baseURL == "" {
+			config = `{"preset":"` + name + `","base_url":"https://NAME.openai.azure.com"}`
+		}
+		s := configure(t, config)
+		l := s.Leases[0]
+		fmt.Fprintf(&out, "%s: %s\n", name, presets[name].source)
+		fmt.Fprintf(&out, "  credential in %s: %s…, hosts %s\n", l.Headers[0].Name, l.Headers[0].Prefix, strings.Join(openai{}.Manifest().HostsBy["preset"][name], " "))
+		if chat := at(t, s, "chat"); chat != nil {
+			fmt.Fprintf(&out, "  cap %q, stream usage to be asked for: %v\n", chat.MaxTokens, chat.StreamUsage)
+		}
+		fmt.Fprintf(&out, "  rate %s\n", strings.Join([]string{l.Rate.RequestsRemaining, l.Rate.RequestsReset, l.Rate.TokensRemaining, l.Rate.TokensReset}, ","))
+		for _, l := range s.Leases {
+			fmt.Fprintf(&out, "  %s/%s %s\n", l.Op, l.Dialect, l.URL)
+		}
+	}
+	const file = "testdata/presets.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != string(want) {
+		t.Errorf("the presets are not those of %s (go test -update rewrites it):\n%s", file, out.String())
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite testdata")
+
+func TestConfigured(t *testing.T) {
+	f := func(config, endpoint, url string) *provider.Lease {
+		t.Helper()
+		l := at(t, configure(t, config), endpoint)
+		switch {
+		case l == nil && url != "":
+			t.Errorf("%s: there is no %s", config, endpoint)
+		case l != nil && l.URL != url:
+			t.Errorf("%s: %s is at %q; want %q", config, endpoint, l.URL, url)
+		}
+		return l
+	}
+	f(`{}`, "chat", "https://api.openai.com/v1/chat/completions")
+	f(`{"base_url":"http://127.0.0.1:9000/v1/"}`, "embeddings", "http://127.0.0.1:9000/v1/embeddings")
+	f(`{"base_url":"https://api.groq.com/openai/v1"}`, "transcription", "https://api.groq.com/openai/v1/audio/transcriptions")
+	f(`{"base_url":"https://api.groq.com/openai/v1"}`, "embeddings", "")
+	f(`{"base_url":"https://api.together.xyz/v1"}`, "rerank", "https://api.together.xyz/v1/rerank")
+	f(`{"preset":"deepseek"}`, "messages", "https://api.deepseek.com/anthropic/v1/messages")
+	f(`{"preset":"deepseek","base_url":"https://proxy.example/v1"}`, "messages", "") // the preset's own host is not the proxy's
+	f(`{"preset":"ollama","operations":{"embeddings":false}}`, "embeddings", "")
+	f(`{"preset":"ollama","operations":{"rerank":true}}`, "rerank", "http://localhost:11434/v1/rerank")
+	f(`{"preset":"vllm","paths":{"rerank":"/v2/rerank"},"base_url":"http://localhost:8000"}`, "rerank", "http://localhost:8000/v2/rerank")
+	f(`{"base_url":"https://me.openai.azure.com/openai/v1","query":"api-version=preview"}`, "chat", "https://me.openai.azure.com/openai/v1/chat/completions?api-version=preview")
+	f(`{"base_url":"https://me.openai.azure.com/openai/v1","query":"?api-version=preview"}`, "realtime", "https://me.openai.azure.com/openai/v1/realtime?model={model}&api-version=preview")
+	f(`{"preset":"azure-classic","base_url":"https://me.openai.azure.com/"}`, "chat", "https://me.openai.azure.com/openai/deployments/{model}/chat/completions?api-version=2024-10-21")
+	f(`{"preset":"azure-classic","base_url":"https://me.openai.azure.com","query":"api-version=2025-01-01"}`, "speech", "https://me.openai.azure.com/openai/deployments/{model}/audio/speech?api-version=2025-01-01")
+	f(`{}`, "pass", "https://api.openai.com/v1{path}")
+
+	if l := f(`{"auth_header":"x-token","auth_prefix":"Token "}`, "chat", "https://api.openai.com/v1/chat/completions"); l.Headers[0] != (provider.Header{Name: "x-token", Prefix: "Token ", Credential: true}) {
+		t.Errorf("got %+v", l.Headers)
+	}
+	if l := f(`{"stream_usage":false,"max_tokens_member":"max_tokens"}`, "chat", "https://api.openai.com/v1/chat/completions"); l.StreamUsage || l.MaxTokens != "max_tokens" {
+		t.Errorf("got %+v", l)
+	}
+	if l := f(`{"preset":"vllm"}`, "messages", "http://localhost:8000/v1/messages"); !strings.Contains(strings.Join(l.PassHeaders, " "), "anthropic-beta") || l.MaxTokens != "" {
+		t.Errorf("got %+v", l)
+	}
+}
+
+// TestPresetsAreNotShared: what one configuration changes, another does not see.
+func TestPresetsAreNotShared(t *testing.T) {
+	configure(t, `{"operations":{"chat":false},"paths":{"speech":"/x"}}`)
+	s := configure(t, `{}`)
+	if at(t, s, "chat") == nil || at(t, s, "speech").URL != "https://api.openai.com/v1/audio/speech" {
+		t.Error("a configuration changed its preset")
+	}
+	a, b := s.Leases[0].PassHeaders, s.Leases[1].PassHeaders
+	if a = append(a, "x"); len(b) > 0 && b[len(b)-1] == "x" {
+		t.Error("leases share what they pass on")
+	}
 }
 
 func TestConfigurationReachesTheLease(t *testing.T) {
@@ -69,12 +143,16 @@ func TestRefuses(t *testing.T) {
 		}
 	}
 	f(`{"base_ulr":"x"}`, `did you mean "base_url"`)
-	f(`{"preset":"groq2"}`, "there are azure, cerebras")
+	f(`{"preset":"groq2"}`, "there are aimlapi, azure")
 	f(`{"preset":"azure"}`, "none of its own")
 	f(`{"base_url":"api.openai.com"}`, "https://host/path")
 	f(`{"base_url":"https://api.openai.com/v1?x=1"}`, "https://host/path")
 	f(`{"base_url":"ftp://api.openai.com/v1"}`, "https://host/path")
 	f(`{"models":["x"]}`, "models")
+	f(`{"operations":{"chats":true}}`, "known are chat, responses")
+	f(`{"paths":{"chats":"/x"}}`, "known are chat, responses")
+	f(`{"paths":{"chat":"https://elsewhere.example"}}`, "begin with /")
+	f(`{"base_url":"https://key@api.openai.com/v1"}`, "https://host/path")
 }
 
 // class is the first rule's that matches, as the gateway applies them.
@@ -90,7 +168,11 @@ func class(rules []provider.ErrorRule, status int, code string) wire.Class {
 func TestErrorClasses(t *testing.T) {
 	f := func(preset string, status int, code string, want wire.Class) {
 		t.Helper()
-		s := configure(t, `{"preset":"`+preset+`"}`)
+		config := `{"preset":"` + preset + `"}`
+		if presets[preset].baseURL == "" {
+			config = `{"preset":"` + preset + `","base_url":"https://NAME.openai.azure.com"}`
+		}
+		s := configure(t, config)
 		if got := class(s.Leases[0].Errors, status, code); got != want {
 			t.Errorf("%s %d %s: got %v; want %v", preset, status, code, got, want)
 		}
@@ -109,33 +191,49 @@ func TestErrorClasses(t *testing.T) {
 	f("mistral", 400, "invalid_model", wire.ClassModelNotFound)
 	f("openrouter", 403, "403", wire.ClassContentFilter)
 	f("openrouter", 402, "402", wire.ClassQuota)
+	f("azure", 404, "DeploymentNotFound", wire.ClassModelNotFound)
+	f("azure", 400, "content_filter", wire.ClassContentFilter)
+	f("azure-classic", 400, "ResponsibleAIPolicyViolation", wire.ClassContentFilter)
 	f("deepseek", 402, "", wire.ClassQuota)
 	f("ollama", 404, "", wire.ClassModelNotFound)
+	f("openrouter", 400, "token_limit_exceeded", wire.ClassQuota)
+	f("moonshot", 429, "exceeded_current_quota_error", wire.ClassQuota)
+	f("moonshot", 429, "rate_limit_reached_error", wire.ClassRateLimit)
+	f("together", 429, "dynamic_token_limited", wire.ClassRateLimit)
+	f("together", 503, "", wire.ClassOverloaded)
+	f("cerebras", 402, "", wire.ClassQuota)
+	f("vllm", 400, "maximum context length", wire.ClassContextLength)
 }
 
-// TestManifest: every preset's own address is one that the adapter's manifest
-// names, else the gateway would refuse its lease.
+// TestManifest: every preset's own addresses are among those that the manifest
+// names for it, and no other's are.
 func TestManifest(t *testing.T) {
 	m := openai{}.Manifest()
-	hosts, err := egress.Parse(m.Hosts)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range names() {
 		if presets[name].baseURL == "" {
 			continue
 		}
+		hosts, err := egress.Parse(m.HostsBy["preset"][name])
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, l := range configure(t, `{"preset":"`+name+`"}`).Leases {
-			u, err := url.Parse(l.URL)
+			u, err := url.Parse(strings.NewReplacer("{path}", "", "{model}", "m").Replace(l.URL))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := hosts.Check(u); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
+			if err := hosts.Check(&url.URL{Scheme: "https", Host: "api.openai.com"}); (err == nil) != (name == "openai") {
+				t.Errorf("%s may send credentials to OpenAI", name)
+			}
 		}
 		if got := guess(presets[name].baseURL); got != name {
 			t.Errorf("%s is guessed to be %s", presets[name].baseURL, got)
+		}
+		if presets[name].source == "" {
+			t.Errorf("%s does not say where its facts are from", name)
 		}
 	}
 	var schema struct {

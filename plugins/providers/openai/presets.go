@@ -1,110 +1,154 @@
 package main
 
-import (
-	"github.com/signalbox-ai/signalbox/sdk/provider"
-	"github.com/signalbox-ai/signalbox/sdk/wire"
-)
+import "github.com/signalbox-ai/signalbox/sdk/provider"
 
 // preset is what sets a service apart from others that speak the same API.
 type preset struct {
-	baseURL     string
+	source      string // of these facts, as read in November 2026
+	baseURL     string // "": each customer's own
+	root        string // path of base URLs that are a host alone
 	authHeader  string // "": Authorization: Bearer
-	maxTokens   string // member that caps an answer
+	maxTokens   string // member that caps an answer, "": max_tokens
 	streamUsage bool   // usage of a stream must be asked for; others always report it
-	embeddings  bool
-	pass        []string             // headers of the caller, beyond passed
-	errors      []provider.ErrorRule // before the shared ones
+	serves      map[string]bool
+	paths       map[string]string // of endpoints that are elsewhere, {model} and {path} in them; or whole URLs
+	query       string            // of every URL
+	alias       []string          // further hosts by which a base URL is known to be this service's
+	pass        []string          // headers of the caller, beyond passed
+	errors      []provider.ErrorRule
+	rate        provider.RateHeaders
 	models      []provider.Model
 
-	headers []provider.Header // filled in by the configuration
-}
-
-// presets are the services, from their API references as of October 2026.
-var presets = map[string]preset{
-	"openai": {
-		baseURL: "https://api.openai.com/v1", maxTokens: "max_completion_tokens", streamUsage: true, embeddings: true, models: openAIModels,
-		pass: []string{"openai-organization", "openai-project", "openai-beta", "x-client-request-id"},
-	},
-	"azure":     {authHeader: "api-key", maxTokens: "max_completion_tokens", streamUsage: true, embeddings: true}, // https://NAME.openai.azure.com/openai/v1
-	"cerebras":  {baseURL: "https://api.cerebras.ai/v1", streamUsage: true},
-	"deepseek":  {baseURL: "https://api.deepseek.com/v1", streamUsage: true},
-	"fireworks": {baseURL: "https://api.fireworks.ai/inference/v1", streamUsage: true, embeddings: true},
-	"groq":      {baseURL: "https://api.groq.com/openai/v1", streamUsage: true, errors: groqErrors},
-	"lmstudio":  {baseURL: "http://localhost:1234/v1", streamUsage: true, embeddings: true, errors: localErrors},
-	// Mistral refuses stream_options and reports usage in any case.
-	"mistral": {baseURL: "https://api.mistral.ai/v1", embeddings: true, errors: mistralErrors},
-	"ollama":  {baseURL: "http://localhost:11434/v1", streamUsage: true, embeddings: true, errors: localErrors},
-	"openrouter": {
-		baseURL: "https://openrouter.ai/api/v1", streamUsage: true, embeddings: true, errors: openRouterErrors,
-		pass: []string{"http-referer", "x-title", "x-openrouter-title"},
-	},
-	"perplexity": {baseURL: "https://api.perplexity.ai"},
-	"together":   {baseURL: "https://api.together.xyz/v1", streamUsage: true, embeddings: true},
-	"vllm":       {baseURL: "http://localhost:8000/v1", streamUsage: true, embeddings: true, errors: localErrors},
-	"xai":        {baseURL: "https://api.x.ai/v1", streamUsage: true},
+	headers []provider.Header // filled in by the configuration, as are the names of models
+	names   map[string]string
 }
 
 // passed are the caller's headers that every service gets.
 var passed = []string{"idempotency-key"}
 
-// errors are the codes that the services share, OpenAI's first.
-var errors = []provider.ErrorRule{
-	{Code: "context_length_exceeded", Class: wire.ClassContextLength},
-	{Code: "string_above_max_length", Class: wire.ClassContextLength},
-	{Code: "model_not_found", Class: wire.ClassModelNotFound},
-	{Code: "model_not_available", Class: wire.ClassModelNotFound},
-	{Code: "DeploymentNotFound", Class: wire.ClassModelNotFound},
-	{Code: "insufficient_quota", Class: wire.ClassQuota},
-	{Code: "billing_hard_limit_reached", Class: wire.ClassQuota},
-	{Code: "billing_not_active", Class: wire.ClassQuota},
-	{Code: "insufficient_balance", Class: wire.ClassQuota},
-	{Code: "content_filter", Class: wire.ClassContentFilter},
-	{Code: "content_policy_violation", Class: wire.ClassContentFilter},
-	{Code: "moderation_blocked", Class: wire.ClassContentFilter},
-	{Code: "rate_limit_exceeded", Class: wire.ClassRateLimit},
-	{Code: "invalid_api_key", Class: wire.ClassAuth},
-	{Code: "server_overloaded", Class: wire.ClassOverloaded},
-	{Code: "engine_overloaded", Class: wire.ClassOverloaded},
-}
-
-var groqErrors = []provider.ErrorRule{
-	{Code: "model_decommissioned", Class: wire.ClassModelNotFound},
-	{Status: 413, Code: "rate_limit_exceeded", Class: wire.ClassContextLength}, // larger than a minute's tokens: waiting does not help
-	{Status: 498, Class: wire.ClassOverloaded},                                 // flex tier at capacity
-}
-
-var mistralErrors = []provider.ErrorRule{
-	{Code: "invalid_model", Class: wire.ClassModelNotFound},
-	{Code: "service_tier_capacity_exceeded", Class: wire.ClassOverloaded},
-}
-
-// OpenRouter writes the status as the code; its 403 is a moderation's flag.
-var openRouterErrors = []provider.ErrorRule{
-	{Status: 403, Class: wire.ClassContentFilter},
-	{Status: 502, Class: wire.ClassOverloaded},
-}
-
-// Services on one's own machines answer 404 for models that are not loaded.
-var localErrors = []provider.ErrorRule{
-	{Status: 404, Class: wire.ClassModelNotFound},
-	{Code: "exceed_context_size_error", Class: wire.ClassContextLength},
-}
-
-var openAIModels = []provider.Model{
-	chat("gpt-5", 400_000, 128_000), chat("gpt-5-mini", 400_000, 128_000), chat("gpt-5-nano", 400_000, 128_000),
-	chat("gpt-4.1", 1_047_576, 32_768), chat("gpt-4.1-mini", 1_047_576, 32_768), chat("gpt-4.1-nano", 1_047_576, 32_768),
-	chat("gpt-4o", 128_000, 16_384), chat("gpt-4o-mini", 128_000, 16_384),
-	chat("o3", 200_000, 100_000), chat("o4-mini", 200_000, 100_000),
-	embedding("text-embedding-3-small"), embedding("text-embedding-3-large"),
-}
-
-func chat(name string, context, output int64) provider.Model {
-	return provider.Model{
-		Name: name, Ops: []wire.Op{wire.OpChat}, Context: context, MaxOutput: output,
-		Capabilities: []string{"tools", "images", "json_schema"},
-	}
-}
-
-func embedding(name string) provider.Model {
-	return provider.Model{Name: name, Ops: []wire.Op{wire.OpEmbeddings}, Context: 8192}
+// presets are the services.
+var presets = map[string]preset{
+	"openai": {
+		source:  "https://platform.openai.com/docs/api-reference",
+		baseURL: "https://api.openai.com/v1", maxTokens: "max_completion_tokens", streamUsage: true, models: openAIModels, rate: openAIRate,
+		serves: has("chat responses completions embeddings images image_edits speech transcription translation moderation files batches realtime"),
+		pass:   []string{"openai-organization", "openai-project", "openai-beta", "x-client-request-id"},
+	},
+	"azure": {
+		source: "https://learn.microsoft.com/en-us/azure/foundry/openai/latest",
+		root:   "/openai/v1", authHeader: "api-key", maxTokens: "max_completion_tokens", streamUsage: true, errors: azureErrors, rate: openAIRate,
+		serves: has("chat responses completions embeddings images image_edits speech transcription translation files batches realtime"),
+		pass:   []string{"x-ms-client-request-id"},
+	},
+	"azure-classic": {
+		source: "https://learn.microsoft.com/en-us/azure/foundry/openai/reference",
+		root:   "/openai", query: "api-version=2024-10-21",
+		authHeader: "api-key", maxTokens: "max_completion_tokens", streamUsage: true, errors: azureErrors, rate: openAIRate,
+		serves: has("chat completions embeddings images speech transcription translation files batches realtime"),
+		paths: map[string]string{
+			"chat": "/deployments/{model}/chat/completions", "completions": "/deployments/{model}/completions",
+			"embeddings": "/deployments/{model}/embeddings", "images": "/deployments/{model}/images/generations",
+			"speech": "/deployments/{model}/audio/speech", "transcription": "/deployments/{model}/audio/transcriptions",
+			"translation": "/deployments/{model}/audio/translations", "realtime": "/realtime?deployment={model}",
+		},
+		pass: []string{"x-ms-client-request-id"},
+	},
+	"groq": {
+		source:  "https://console.groq.com/docs/api-reference",
+		baseURL: "https://api.groq.com/openai/v1", maxTokens: "max_completion_tokens", streamUsage: true, errors: groqErrors, rate: openAIRate,
+		serves: has("chat responses speech transcription translation files batches"),
+	},
+	"together": {
+		source:  "https://docs.together.ai/docs/inference/openai-compatibility",
+		baseURL: "https://api.together.ai/v1", alias: []string{"api.together.xyz"}, streamUsage: true, errors: togetherErrors, rate: togetherRate,
+		serves: has("chat completions embeddings images speech transcription translation rerank"),
+	},
+	"fireworks": {
+		source:  "https://docs.fireworks.ai/tools-sdks/openai-compatibility",
+		baseURL: "https://api.fireworks.ai/inference/v1", alias: []string{"us.api.fireworks.ai"}, rate: fireworksRate,
+		serves: has("chat responses messages completions embeddings"), // streams report usage in their last chunk in any case
+	},
+	"mistral": { // refuses stream_options and reports usage in any case
+		source:  "https://docs.mistral.ai/api",
+		baseURL: "https://api.mistral.ai/v1", errors: mistralErrors, rate: mistralRate,
+		serves: has("chat embeddings transcription moderation files"), // its batches are another API: by way of pass
+	},
+	"deepseek": {
+		source:  "https://api-docs.deepseek.com",
+		baseURL: "https://api.deepseek.com/v1", streamUsage: true,
+		serves: has("chat messages completions"),
+		paths: map[string]string{"messages": "https://api.deepseek.com/anthropic/v1/messages",
+			"completions": "https://api.deepseek.com/beta/completions"},
+	},
+	"xai": {
+		source:  "https://docs.x.ai/api-reference",
+		baseURL: "https://api.x.ai/v1", streamUsage: true,
+		serves: has("chat responses completions images"), // edits and batches take other bodies than OpenAI's
+	},
+	"openrouter": {
+		source:  "https://openrouter.ai/docs/api/reference",
+		baseURL: "https://openrouter.ai/api/v1", streamUsage: true, errors: openRouterErrors, rate: plainRate,
+		serves: has("chat responses messages completions embeddings"),
+		pass:   []string{"http-referer", "x-title", "x-openrouter-title"},
+	},
+	"perplexity": { // Sonar's chat completions ended in September 2026
+		source:  "https://docs.perplexity.ai/docs/agent-api/openai-compatibility",
+		baseURL: "https://api.perplexity.ai/v1",
+		serves:  has("responses"), // embeddings come as base64 of bytes, which OpenAI's clients do not read
+	},
+	"cerebras": {
+		source:  "https://inference-docs.cerebras.ai/resources/openai",
+		baseURL: "https://api.cerebras.ai/v1", maxTokens: "max_completion_tokens", streamUsage: true, rate: cerebrasRate,
+		serves: has("chat completions"),
+	},
+	"aimlapi": {
+		source:  "https://docs.aimlapi.com",
+		baseURL: "https://api.aimlapi.com/v1", streamUsage: true,
+		serves: has("chat responses messages embeddings images"), // speech and transcription are jobs to be polled
+	},
+	"moonshot": {
+		source:  "https://platform.kimi.ai/docs/overview",
+		baseURL: "https://api.moonshot.ai/v1", alias: []string{"api.moonshot.cn"}, streamUsage: true, errors: moonshotErrors,
+		serves: has("chat files"),
+	},
+	"nvidia": {
+		source:  "https://docs.api.nvidia.com/nim/reference",
+		baseURL: "https://integrate.api.nvidia.com/v1", streamUsage: true,
+		serves: has("chat completions embeddings"),
+	},
+	"sambanova": {
+		source:  "https://docs.sambanova.ai/docs/en/features/openai-compatibility",
+		baseURL: "https://api.sambanova.ai/v1", streamUsage: true, rate: openAIRate,
+		serves: has("chat completions embeddings transcription translation"),
+	},
+	"deepinfra": {
+		source:  "https://docs.deepinfra.com",
+		baseURL: "https://api.deepinfra.com/v1/openai", streamUsage: true,
+		serves: has("chat completions embeddings images image_edits speech transcription translation"),
+	},
+	"huggingface": {
+		source:  "https://huggingface.co/docs/inference-providers",
+		baseURL: "https://router.huggingface.co/v1", streamUsage: true,
+		serves: has("chat responses"),
+	},
+	"ollama": {
+		source:  "https://docs.ollama.com/api/openai-compatibility",
+		baseURL: "http://localhost:11434/v1", streamUsage: true, errors: localErrors,
+		serves: has("chat responses messages completions embeddings"),
+	},
+	"vllm": {
+		source:  "https://docs.vllm.ai/en/stable/serving/online_serving.html",
+		baseURL: "http://localhost:8000/v1", streamUsage: true, errors: localErrors,
+		serves: has("chat responses messages count_tokens completions embeddings transcription translation rerank"),
+	},
+	"lmstudio": {
+		source:  "https://lmstudio.ai/docs/developer/openai-compat",
+		baseURL: "http://localhost:1234/v1", streamUsage: true, errors: localErrors,
+		serves: has("chat responses messages completions embeddings"),
+	},
+	"llamacpp": {
+		source:  "https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
+		baseURL: "http://localhost:8080/v1", streamUsage: true, errors: localErrors,
+		serves: has("chat responses messages count_tokens completions embeddings rerank"),
+	},
 }

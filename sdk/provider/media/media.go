@@ -33,7 +33,7 @@ func Drop(r *provider.Request, w *provider.Writer, fields ...string) error {
 	}
 	slices.Sort(fields)
 	if r.Strict() {
-		e := wire.Errorf(http.StatusBadRequest, "unsupported_parameter", "%s: this provider has no such parameter; leave it out, or do not ask to be strict", strings.Join(fields, ", "))
+		e := wire.Errorf(http.StatusBadRequest, "unsupported_params", "%s: this provider has no such parameter; leave it out, or do not ask to be strict", strings.Join(fields, ", "))
 		e.Param = fields[0]
 		return e
 	}
