@@ -26,11 +26,13 @@ func readAnthropicRequest(body []byte) (*request, *Error) {
 }
 
 var anthropicNames = paramNames{
+	maxTokens:   "max_tokens",
 	temperature: "temperature", topP: "top_p", topK: "top_k", stop: "stop_sequences", tier: "service_tier",
 	effort: "output_config.effort", thinking: "messages.content.thinking",
 	content: "messages.content", document: "messages.content.document", audio: "messages.content",
 	toolError:  "messages.content.is_error",
 	toolChoice: "tool_choice", strict: "tools.strict", cache: "cache_control",
+	user: "metadata.user_id", serial: "tool_choice.disable_parallel_tool_use",
 }
 
 func anthropicMissing(q *request, limited bool) *Error {

@@ -120,34 +120,39 @@ func appendObjectSchema(dst, schema []byte) []byte {
 }
 
 // appendClaudeSampling appends temperature, top_p and top_k as far as the
-// model takes them: thinking rules them out, newer generations do altogether.
+// model takes them.
 func appendClaudeSampling(dst []byte, q *request, c claude, thinks bool) []byte {
+	temperature, topP, topK := q.claudeSampling(c, thinks)
+	dst = appendJSON(dst, "temperature", temperature)
+	dst = appendJSON(dst, "top_p", topP)
+	return appendJSON(dst, "top_k", topK)
+}
+
+// claudeSampling returns what the model takes of the three, nil for what it
+// does not: thinking rules them out, newer generations do altogether.
+func (q *request) claudeSampling(c claude, thinks bool) (temperature, topP, topK []byte) {
 	free := c.sampling && !thinks
-	temperature := q.temperature
+	temperature, topP, topK = q.temperature, q.topP, q.topK
 	if above(temperature, 1) {
 		q.drop(q.names.temperature)
 		temperature = []byte("1")
 	}
-	switch {
-	case temperature == nil:
-	case free:
-		dst = appendJSON(dst, "temperature", temperature)
-	case !isOne(temperature):
-		q.drop(q.names.temperature)
+	both := c.both || temperature == nil
+	if temperature != nil && !free {
+		if !isOne(temperature) {
+			q.drop(q.names.temperature)
+		}
+		temperature = nil
 	}
-	switch {
-	case q.topP == nil:
-	case free && (c.both || temperature == nil):
-		dst = appendJSON(dst, "top_p", q.topP)
-	case !isOne(q.topP):
-		q.drop(q.names.topP)
+	if topP != nil && (!free || !both) {
+		if !isOne(topP) {
+			q.drop(q.names.topP)
+		}
+		topP = nil
 	}
-	switch {
-	case q.topK == nil:
-	case free:
-		dst = appendJSON(dst, "top_k", q.topK)
-	default:
+	if topK != nil && !free {
 		q.drop(q.names.topK)
+		topK = nil
 	}
-	return dst
+	return temperature, topP, topK
 }

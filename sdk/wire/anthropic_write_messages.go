@@ -132,7 +132,11 @@ func (w *anthropicMessages) block(dst []byte, p *part) (out []byte, ok bool) {
 // appendToolID appends the id of a tool call in the characters that the API
 // takes, [a-zA-Z0-9_-]; a call and its result come out alike.
 func appendToolID(dst []byte, name string, id raw) []byte {
-	dst = append(appendName(dst, name), '"')
+	return appendPlainID(appendName(dst, name), id)
+}
+
+func appendPlainID(dst []byte, id raw) []byte {
+	dst = append(dst, '"')
 	for _, c := range id {
 		if c|0x20 < 'a' && (c < '0' || c > '9') && c != '-' || c|0x20 > 'z' || c == '\\' {
 			c = '_'

@@ -29,7 +29,8 @@ type request struct {
 	messages []message
 	tools    []tool
 	choice   toolChoice
-	serial   bool // at most one tool call an answer
+	allowed  []raw // the tools that may be called, nil: all
+	serial   bool  // at most one tool call an answer
 	thinking thinking
 	format   *outputFormat
 
@@ -40,10 +41,11 @@ type request struct {
 
 // paramNames are a dialect's words for what a writer may have to drop.
 type paramNames struct {
-	temperature, topP, topK, stop, tier         string
-	effort, thinking                            string
-	content, document, audio, toolError, detail string
-	toolChoice, strict, cache                   string
+	maxTokens, temperature, topP, topK, stop, tier string
+	effort, thinking                               string
+	content, document, audio, toolError, detail    string
+	toolChoice, strict, cache                      string
+	user, serial                                   string
 }
 
 // Bounds of a report: names come from the caller, and go into a header.

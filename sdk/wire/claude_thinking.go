@@ -15,7 +15,12 @@ func isOne(number []byte) bool {
 // appendClaudeThinking appends thinking and output_config in the form that the
 // model takes, and reports whether the model has been asked to think.
 func appendClaudeThinking(dst []byte, q *request, c claude) (out []byte, thinks bool) {
-	var effort string
+	dst, thinks, effort := q.claudeThinking(dst, c)
+	return appendOutputConfig(dst, q, c, effort), thinks
+}
+
+// claudeThinking appends thinking, and returns the effort that goes elsewhere.
+func (q *request) claudeThinking(dst []byte, c claude) (out []byte, thinks bool, effort string) {
 	switch t := &q.thinking; {
 	case !t.set():
 	case t.off && c.always:
@@ -32,7 +37,7 @@ func appendClaudeThinking(dst []byte, q *request, c claude) (out []byte, thinks 
 		effort = c.effort(t)
 		dst, thinks = appendAdaptive(dst, q, c)
 	}
-	return appendOutputConfig(dst, q, c, effort), thinks
+	return dst, thinks, effort
 }
 
 func appendOutputConfig(dst []byte, q *request, c claude, effort string) []byte {

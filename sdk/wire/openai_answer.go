@@ -231,7 +231,13 @@ func appendOpenAIThought(dst []byte, thought []part) []byte {
 	} else {
 		dst = append(dst, '"')
 	}
-	return appendDetails(dst, thought)
+	sealed := thought[:0:0]
+	for _, p := range thought {
+		if p.seal.format != nil { // else there is nothing to send back but the text
+			sealed = append(sealed, p)
+		}
+	}
+	return appendDetails(dst, sealed)
 }
 
 func appendOpenAIUsage(dst []byte, u *Usage) []byte {

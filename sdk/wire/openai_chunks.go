@@ -77,8 +77,11 @@ func (w *openAIChunks) refusal(dst []byte, d *delta, _ *Usage) []byte {
 // thinking writes reasoning twice, see appendOpenAIThought.
 func (w *openAIChunks) thinking(dst []byte, d *delta, _ *Usage) []byte {
 	dst = append(w.open(dst), `"reasoning_content":`...)
-	dst = append(appendRaw(dst, d.text), ',')
-	return w.detail(dst, "text", d.text, d.seal)
+	dst = appendRaw(dst, d.text)
+	if d.seal.format == nil { // plain: there is nothing to send back but the text
+		return w.close(dst)
+	}
+	return w.detail(append(dst, ','), "text", d.text, d.seal)
 }
 
 func (w *openAIChunks) detail(dst []byte, typ string, text raw, s seal) []byte {

@@ -26,11 +26,13 @@ func readOpenAIRequest(body []byte) (*request, *Error) {
 }
 
 var openAINames = paramNames{
+	maxTokens:   "max_completion_tokens",
 	temperature: "temperature", topP: "top_p", topK: "top_k", stop: "stop", tier: "service_tier",
 	effort: "reasoning_effort", thinking: "messages.reasoning_content",
 	content: "messages.content", document: "messages.content.file", audio: "messages.content.input_audio",
 	toolError: "messages", detail: "messages.content.image_url.detail",
 	toolChoice: "tool_choice", strict: "tools.function.strict", cache: "cache_control",
+	user: "user", serial: "parallel_tool_calls",
 }
 
 // openAIMembers reads the members of a request.

@@ -45,6 +45,8 @@ type StreamTranslation interface {
 var codecs = [...]*codec{
 	openAIChatCodec(),
 	anthropicCodec(),
+	bedrockCodec(),
+	cohereCodec(),
 }
 
 type pair struct{ from, to Dialect }
