@@ -17,6 +17,16 @@ type usageSums struct {
 	Tokens           struct {
 		Input, Output, Reasoning, Total int64
 		CacheRead                       int64 `json:"cache_read"`
+		AudioInput                      int64 `json:"audio_input"`
+		AudioOutput                     int64 `json:"audio_output"`
+		ImageInput                      int64 `json:"image_input"`
+		ImageOutput                     int64 `json:"image_output"`
+		CacheReadAudio                  int64 `json:"cache_read_audio"`
+		CacheReadImage                  int64 `json:"cache_read_image"`
+	}
+	Units struct {
+		Characters, Images, Pages, Searches int64
+		AudioMS                             int64 `json:"audio_ms"`
 	}
 	CostUSD json.Number `json:"cost_usd"`
 }
@@ -79,11 +89,25 @@ func printUsage(w io.Writer, a *usageAnswer) error {
 		_, err := fmt.Fprintln(w, "no usage")
 		return err
 	}
+	var rare []rareColumn // that hold something
+	for _, c := range rareColumns {
+		if c.value(&a.Total) != 0 {
+			rare = append(rare, c)
+		}
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "DAY\tKEY\tMODEL\tREQUESTS\tERRORS\tINPUT\tCACHED\tOUTPUT\tUSD\t")
+	fmt.Fprint(t, "DAY\tKEY\tMODEL\tREQUESTS\tERRORS\tINPUT\tCACHED\tOUTPUT\t")
+	for _, c := range rare {
+		fmt.Fprintf(t, "%s\t", c.name)
+	}
+	fmt.Fprintln(t, "USD\t")
 	line := func(day, key, model string, s *usageSums) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t\n", day, dash(key), dash(model), s.Requests, s.Errors,
-			s.Tokens.Input, s.Tokens.CacheRead, s.Tokens.Output+s.Tokens.Reasoning, s.CostUSD)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t", day, dash(key), dash(model), s.Requests, s.Errors,
+			s.Tokens.Input, s.Tokens.CacheRead+s.Tokens.CacheReadAudio+s.Tokens.CacheReadImage, s.Tokens.Output+s.Tokens.Reasoning)
+		for _, c := range rare {
+			fmt.Fprintf(t, "%d\t", c.value(s))
+		}
+		fmt.Fprintf(t, "%s\t\n", s.CostUSD)
 	}
 	for i := range a.Rows {
 		r := &a.Rows[i]
@@ -91,4 +115,22 @@ func printUsage(w io.Writer, a *usageAnswer) error {
 	}
 	line("total", "", "", &a.Total)
 	return t.Flush()
+}
+
+// rareColumn is shown where the total has something of it.
+type rareColumn struct {
+	name  string
+	value func(*usageSums) int64
+}
+
+var rareColumns = []rareColumn{
+	{"AUDIO IN", func(s *usageSums) int64 { return s.Tokens.AudioInput }},
+	{"AUDIO OUT", func(s *usageSums) int64 { return s.Tokens.AudioOutput }},
+	{"IMAGE IN", func(s *usageSums) int64 { return s.Tokens.ImageInput }},
+	{"IMAGE OUT", func(s *usageSums) int64 { return s.Tokens.ImageOutput }},
+	{"CHARACTERS", func(s *usageSums) int64 { return s.Units.Characters }},
+	{"SECONDS", func(s *usageSums) int64 { return (s.Units.AudioMS + 999) / 1000 }},
+	{"IMAGES", func(s *usageSums) int64 { return s.Units.Images }},
+	{"PAGES", func(s *usageSums) int64 { return s.Units.Pages }},
+	{"SEARCHES", func(s *usageSums) int64 { return s.Units.Searches }},
 }

@@ -183,6 +183,9 @@ func TestUsage(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
 		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
 	}
+	if text := w.Body.String(); strings.Contains(text, "audio") || strings.Contains(text, "units") {
+		t.Errorf("units that were not used are shown: %s", text)
+	}
 	if len(got.Rows) != 2 || got.Rows[0].Tokens.Total != 15 || got.Rows[0].CostUSD != "0.0015" || got.Rows[0].Key != "dev" {
 		t.Errorf("rows are %+v", got.Rows)
 	}
@@ -194,6 +197,17 @@ func TestUsage(t *testing.T) {
 	}
 	if r.query.Key != "dev" || r.query.From.Day() != 1 || r.query.To.Month() != time.June {
 		t.Errorf("query was %+v", r.query)
+	}
+}
+
+func TestUsageOfOtherUnits(t *testing.T) {
+	var s sums
+	s.add(&UsageRow{Usage: wire.Usage{Input: 1, AudioInput: 2, CacheReadImage: 3, Millis: 1500, Images: 4, Cost: 7}, Cost: 7})
+	got, err := json.Marshal(s)
+	want := `{"requests":0,"errors":0,"tokens":{"input":1,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0,"output":0,"reasoning":0,"audio_input":2,"cache_read_image":3,"total":6},` +
+		`"units":{"audio_ms":1500,"images":4,"reported_cost_usd":0.000000007},"cost_usd":0.000000007}`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
 	}
 }
 

@@ -35,6 +35,7 @@ type sums struct {
 	Requests int64  `json:"requests"`
 	Errors   int64  `json:"errors"`
 	Tokens   tokens `json:"tokens"`
+	Units    units  `json:"units,omitzero"`
 	CostUSD  usd    `json:"cost_usd"`
 }
 
@@ -45,7 +46,25 @@ type tokens struct {
 	CacheWrite1h int64 `json:"cache_write_1h"`
 	Output       int64 `json:"output"`
 	Reasoning    int64 `json:"reasoning"`
-	Total        int64 `json:"total"`
+
+	AudioInput     int64 `json:"audio_input,omitempty"`
+	AudioOutput    int64 `json:"audio_output,omitempty"`
+	ImageInput     int64 `json:"image_input,omitempty"`
+	ImageOutput    int64 `json:"image_output,omitempty"`
+	CacheReadAudio int64 `json:"cache_read_audio,omitempty"`
+	CacheReadImage int64 `json:"cache_read_image,omitempty"`
+
+	Total int64 `json:"total"`
+}
+
+// units are what is not counted in tokens.
+type units struct {
+	Characters   int64 `json:"characters,omitempty"`
+	AudioMS      int64 `json:"audio_ms,omitempty"`
+	Images       int64 `json:"images,omitempty"`
+	Pages        int64 `json:"pages,omitempty"`
+	Searches     int64 `json:"searches,omitempty"`
+	ReportedCost usd   `json:"reported_cost_usd,omitempty"` // the part of the cost that providers told
 }
 
 func (s *sums) add(r *UsageRow) {
@@ -59,7 +78,20 @@ func (s *sums) add(r *UsageRow) {
 	t.CacheWrite1h += u.CacheWrite1h
 	t.Output += u.Output
 	t.Reasoning += u.Reasoning
+	t.AudioInput += u.AudioInput
+	t.AudioOutput += u.AudioOutput
+	t.ImageInput += u.ImageInput
+	t.ImageOutput += u.ImageOutput
+	t.CacheReadAudio += u.CacheReadAudio
+	t.CacheReadImage += u.CacheReadImage
 	t.Total += u.Total()
+	n := &s.Units
+	n.Characters += u.Characters
+	n.AudioMS += u.Millis
+	n.Images += u.Images
+	n.Pages += u.Pages
+	n.Searches += u.Searches
+	n.ReportedCost += usd(u.Cost)
 }
 
 type usageRow struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 	"unicode/utf8"
 
@@ -12,14 +13,18 @@ import (
 )
 
 // A row is a version byte, five more of small codes, then varints and
-// length-prefixed texts in a fixed order.
+// length-prefixed texts in a fixed order. Of the buckets of usage only those
+// that hold something are there, behind a set that names them.
 const (
-	rowVersion  = 1
+	rowVersion  = 2
 	maxText     = 255 // bytes kept of one text
 	maxAttempts = 16  // kept of one request
-	// maxRow bounds an encoded row: 6 bytes, 16 numbers, 11 texts, and a text
+	// computedBit stands behind the buckets in the set.
+	computedBit = wire.NumBuckets
+	numbers     = 7 // and the set, and what it names
+	// maxRow bounds an encoded row: 6 bytes, the numbers, 11 texts, and a text
 	// with three numbers and a byte for each attempt.
-	maxRow = 6 + 16*binary.MaxVarintLen64 + 11*(2+maxText) + maxAttempts*(2+maxText+1+3*binary.MaxVarintLen64)
+	maxRow = 6 + (numbers+1+computedBit+1+1)*binary.MaxVarintLen64 + 11*(2+maxText) + maxAttempts*(2+maxText+1+3*binary.MaxVarintLen64)
 )
 
 // appendRow appends r, encoded.
@@ -29,11 +34,10 @@ func appendRow(b []byte, r *call.Record) []byte {
 		stream = 1
 	}
 	b = append(b, rowVersion, byte(r.Op), byte(r.Dialect), stream, byte(r.Class), byte(r.Provenance))
-	u := &r.Usage
-	for _, v := range [...]int64{int64(r.ID), r.DurationUS, r.OverheadUS, r.TTFTUS, int64(r.Status), r.Cost, r.Reserved,
-		u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning} {
+	for _, v := range [...]int64{int64(r.ID), r.DurationUS, r.OverheadUS, r.TTFTUS, int64(r.Status), r.Cost, r.Reserved} {
 		b = binary.AppendUvarint(b, uint64(v))
 	}
+	b = appendUsage(b, r)
 	for _, s := range [...]string{r.KeyID, r.KeyName, r.Org, r.Project, r.Team, r.User, r.Asked, r.Target, r.Code, r.Route, r.Policy} {
 		b = appendText(b, s)
 	}
@@ -49,6 +53,27 @@ func appendRow(b []byte, r *call.Record) []byte {
 		b = binary.AppendUvarint(b, uint64(a.Status))
 		b = binary.AppendUvarint(b, uint64(a.Duration))
 		b = binary.AppendUvarint(b, uint64(a.Cost))
+	}
+	return b
+}
+
+func appendUsage(b []byte, r *call.Record) []byte {
+	set, buckets := uint64(0), r.Usage.Buckets()
+	for i, v := range buckets {
+		if *v != 0 {
+			set |= 1 << i
+		}
+	}
+	if r.Computed != 0 {
+		set |= 1 << computedBit
+	}
+	b = binary.AppendUvarint(b, set)
+	for ; set != 0; set &= set - 1 {
+		v := &r.Computed
+		if i := bits.TrailingZeros64(set); i < computedBit {
+			v = buckets[i]
+		}
+		b = binary.AppendUvarint(b, uint64(*v))
 	}
 	return b
 }
@@ -98,15 +123,13 @@ func (d *decoder) row(b []byte, r *call.Record) error {
 		return errRow
 	}
 	d.b, d.bad = b[6:], false
-	u := &r.Usage
 	r.ID = call.ID(d.number())
 	for _, v := range [...]*int64{&r.DurationUS, &r.OverheadUS, &r.TTFTUS} {
 		*v = d.number()
 	}
 	r.Status = int(d.number())
-	for _, v := range [...]*int64{&r.Cost, &r.Reserved, &u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning} {
-		*v = d.number()
-	}
+	r.Cost, r.Reserved = d.number(), d.number()
+	d.usage(r)
 	for _, s := range [...]*string{&r.KeyID, &r.KeyName, &r.Org, &r.Project, &r.Team, &r.User, &r.Asked, &r.Target, &r.Code, &r.Route, &r.Policy} {
 		*s = d.text()
 	}
@@ -124,6 +147,21 @@ func (d *decoder) row(b []byte, r *call.Record) error {
 		return errRow
 	}
 	return nil
+}
+
+func (d *decoder) usage(r *call.Record) {
+	set, buckets := uint64(d.number()), r.Usage.Buckets()
+	if set >= 1<<(computedBit+1) {
+		d.b, d.bad = nil, true
+		return
+	}
+	for ; set != 0; set &= set - 1 {
+		v := &r.Computed
+		if i := bits.TrailingZeros64(set); i < computedBit {
+			v = buckets[i]
+		}
+		*v = d.number()
+	}
 }
 
 func (d *decoder) number() int64 {

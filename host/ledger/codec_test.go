@@ -17,7 +17,10 @@ func TestLargestRowFits(t *testing.T) {
 		ID: -1, DurationUS: -1, OverheadUS: -1, TTFTUS: -1, KeyID: long, KeyName: long, Org: long, Project: long, Team: long,
 		User: long, Asked: long, Target: long, Status: -1, Code: long, Cost: math.MinInt64, Reserved: -1, Route: long, Policy: long,
 	}
-	r.Usage.Input, r.Usage.CacheRead, r.Usage.CacheWrite5m, r.Usage.CacheWrite1h, r.Usage.Output, r.Usage.Reasoning = -1, -1, -1, -1, -1, -1
+	for _, v := range r.Usage.Buckets() {
+		*v = -1
+	}
+	r.Computed = -1
 	for range 100 {
 		r.Attempts = append(r.Attempts, call.Attempt{Target: &call.Target{Name: long}, Status: -1, Duration: -1, Cost: -1})
 	}
@@ -30,6 +33,9 @@ func TestLargestRowFits(t *testing.T) {
 	if err := d.row(b, &got); err != nil {
 		t.Fatal(err)
 	}
+	if got.Usage != r.Usage || got.Computed != -1 {
+		t.Errorf("usage came out as %+v", got.Usage)
+	}
 	if got.Cost != math.MinInt64 || len(got.Attempts) != maxAttempts || !utf8.ValidString(got.Org) || len(got.Org) != 254 {
 		t.Errorf("the row came out as %+v", got)
 	}
@@ -38,6 +44,11 @@ func TestLargestRowFits(t *testing.T) {
 func FuzzRow(f *testing.F) {
 	for id := range call.ID(4) {
 		r := row(id)
+		f.Add(appendRow(nil, &r))
+		for i, v := range r.Usage.Buckets() {
+			*v = int64(i) % int64(id+2)
+		}
+		r.Computed = int64(id)
 		f.Add(appendRow(nil, &r))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

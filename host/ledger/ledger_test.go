@@ -354,7 +354,7 @@ func TestNewerRowsAreNotDropped(t *testing.T) {
 		s.Data[4+i] = byte(sum >> (8 * i))
 	}
 	crash(l)
-	if _, err := Open(context.Background(), dir, sink, quiet); err == nil || !strings.Contains(err.Error(), "version 2") {
+	if _, err := Open(context.Background(), dir, sink, quiet); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("version %d", rowVersion+1)) {
 		t.Errorf("got %v; want an error that names the version", err)
 	}
 	if len(files(t, dir)) == 0 {

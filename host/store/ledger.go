@@ -21,12 +21,13 @@ type ledger struct {
 	insert  *sqlite.Stmt
 	add     *sqlite.Stmt
 	begin   *sqlite.Stmt
+	unit    *sqlite.Stmt
 	mark    *sqlite.Stmt
 }
 
 const insertRequest = `INSERT INTO request (id, principal, flow, outcome, duration_us, overhead_us, ttft_us,
-	input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, cost, reserved, attempts)
-	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO NOTHING`
+	input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, cost, reserved, units, attempts)
+	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT DO NOTHING`
 
 // The sums are added by UPDATE, and INSERT where that found none: for an INSERT
 // … ON CONFLICT DO UPDATE SQLite keeps an undo journal that costs more than the rest.
@@ -48,6 +49,7 @@ func newLedger(d *db) (*ledger, error) {
 	prepare(&l.insert, insertRequest)
 	prepare(&l.add, addUsage)
 	prepare(&l.begin, newUsage)
+	prepare(&l.unit, addUnit)
 	prepare(&l.mark, "UPDATE mark SET journal = ?1 WHERE id = 1 AND journal <= ?1")
 	if err == nil {
 		err = l.dict.prepare(d)
@@ -127,7 +129,8 @@ func (l *ledger) addRow(r *call.Record) error {
 		u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, r.Cost, r.Reserved} {
 		l.insert.BindInt64(i+1, v)
 	}
-	if err := bindAttempts(l.insert, 16, r.Attempts); err != nil {
+	bindUnits(l.insert, 16, r)
+	if err := bindAttempts(l.insert, 17, r.Attempts); err != nil {
 		return err
 	}
 	if err := exec(l.insert); err != nil {

@@ -90,7 +90,7 @@ func TestFoldOnceAndUsage(t *testing.T) {
 		t.Errorf("an unknown row is %v, %v", found, err)
 	}
 	text := ""
-	if text, err = view(s, int64(first)); err != nil || text != "2026-05-20T12:00:00.000Z|service-0|openai/gpt-0|502|upstream_failed|"+
+	if text, err = view(s, "concat_ws('|', time, key_name, target, status, code, attempts)", int64(first)); err != nil || text != "2026-05-20T12:00:00.000Z|service-0|openai/gpt-0|502|upstream_failed|"+
 		`[{"target":"openai/gpt-0","status":500,"class":"server","us":1000000,"cost":5},{"target":"demo/echo","class":"network","us":0}]` {
 		t.Errorf("the view shows %s, %v", text, err)
 	}
@@ -154,8 +154,8 @@ func TestFoldRollsBackWhole(t *testing.T) {
 }
 
 // view reads the ledger as people do.
-func view(s *Store, id int64) (text string, err error) {
-	stmt, _, err := s.ledger.conn.PrepareTransient("SELECT concat_ws('|', time, key_name, target, status, code, attempts) FROM ledger WHERE id = ?")
+func view(s *Store, what string, id int64) (text string, err error) {
+	stmt, _, err := s.ledger.conn.PrepareTransient("SELECT " + what + " FROM ledger WHERE id = ?")
 	if err != nil {
 		return "", err
 	}
@@ -311,5 +311,29 @@ func BenchmarkFold(b *testing.B) {
 			b.ReportMetric(float64((cpu()-start).Nanoseconds())/1000/float64(n), "cpu-µs/row")
 			b.ReportMetric(float64(n), "rows")
 		})
+	}
+}
+
+func TestUsageOfOtherUnits(t *testing.T) {
+	ctx, s := context.Background(), open(t, t.TempDir())
+	var rows []call.Record
+	for i := range call.ID(3) {
+		r := record(call.FirstID(noon)+i, 1)
+		r.Usage = wire.Usage{Input: 1, AudioInput: 2, Images: int64(i), Cost: 5}
+		r.Target, r.Computed = "openai/gpt-audio", 4
+		rows = append(rows, r)
+	}
+	for upto, batch := range [][]call.Record{rows[:2], rows[2:]} {
+		if err := s.Fold(ctx, int64(upto), batch, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Usage(ctx, UsageQuery{Model: "openai/gpt-audio"})
+	if want := (wire.Usage{Input: 3, AudioInput: 6, Images: 3, Cost: 15}); err != nil || len(got) != 1 || got[0].Usage != want {
+		t.Errorf("usage is %+v, %v; want %+v", got, err, want)
+	}
+	units := ""
+	if units, err = view(s, "units", int64(rows[2].ID)); err != nil || units != `{"audio_input":2,"images":2,"reported_cost":5,"computed_cost":4}` {
+		t.Errorf("the view shows units %s, %v", units, err)
 	}
 }

@@ -36,22 +36,29 @@ func (l *ledger) count(principal int64, r *call.Record) {
 		s.errors++
 	}
 	s.cost += r.Cost
-	s.usage.Input += r.Usage.Input
-	s.usage.CacheRead += r.Usage.CacheRead
-	s.usage.CacheWrite5m += r.Usage.CacheWrite5m
-	s.usage.CacheWrite1h += r.Usage.CacheWrite1h
-	s.usage.Output += r.Usage.Output
-	s.usage.Reasoning += r.Usage.Reasoning
+	s.usage.Add(&r.Usage)
 }
 
 // addUsage adds s to the sums of key, which it makes where there are none.
 func (l *ledger) addUsage(key usageKey, s *sums) error {
 	bindUsage(l.add, key, s)
-	if err := exec(l.add); err != nil || l.conn.Changes() > 0 {
-		return err
+	err := exec(l.add)
+	if err == nil && l.conn.Changes() == 0 {
+		bindUsage(l.begin, key, s)
+		err = exec(l.begin)
 	}
-	bindUsage(l.begin, key, s)
-	return exec(l.begin)
+	for i, v := range s.usage.Buckets() {
+		if i < textBuckets || *v == 0 || err != nil {
+			continue
+		}
+		l.unit.BindInt64(1, key.hour)
+		l.unit.BindInt64(2, key.principal)
+		l.unit.BindText(3, key.target)
+		l.unit.BindInt64(4, int64(i))
+		l.unit.BindInt64(5, *v)
+		err = exec(l.unit)
+	}
+	return err
 }
 
 func bindUsage(st *sqlite.Stmt, key usageKey, s *sums) {
@@ -109,8 +116,9 @@ func (s *Store) Usage(ctx context.Context, q UsageQuery) ([]UsageRow, error) {
 		to = (q.To.Unix() + 3599) / 3600
 	}
 	var rows []UsageRow
+	args := map[string]any{":from": from, ":to": to, ":key": q.Key, ":team": q.Team, ":model": q.Model}
 	err = sqlitex.Execute(conn, selectUsage, &sqlitex.ExecOptions{
-		Named: map[string]any{":from": from, ":to": to, ":key": q.Key, ":team": q.Team, ":model": q.Model},
+		Named: args,
 		ResultFunc: func(st *sqlite.Stmt) error {
 			n := st.ColumnInt64
 			rows = append(rows, UsageRow{
@@ -121,6 +129,9 @@ func (s *Store) Usage(ctx context.Context, q UsageQuery) ([]UsageRow, error) {
 			return nil
 		},
 	})
+	if err == nil {
+		err = queryUnits(conn, args, rows)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot query usage: %w", err)
 	}

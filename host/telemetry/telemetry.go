@@ -29,11 +29,11 @@ const (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	requests, attempts, tokens, cost, overruns *prometheus.CounterVec
-	duration, ttft                             *prometheus.HistogramVec
-	overhead                                   prometheus.Histogram
-	reloads                                    *prometheus.CounterVec
-	lastReload                                 prometheus.Gauge
+	requests, attempts, tokens, units, cost, misses, overruns *prometheus.CounterVec
+	duration, ttft                                            *prometheus.HistogramVec
+	overhead                                                  prometheus.Histogram
+	reloads                                                   *prometheus.CounterVec
+	lastReload                                                prometheus.Gauge
 
 	targets atomic.Pointer[map[string]*target]
 	grow    sync.Mutex // guards replacing targets
@@ -47,6 +47,8 @@ type target struct {
 	attempts [wire.NumClasses]atomic.Pointer[counter]
 	cost     [call.CostReported + 1]atomic.Pointer[counter]
 	tokens   [numKinds]prometheus.Counter
+	rare     [wire.NumBuckets]atomic.Pointer[counter] // of the buckets beyond
+	misses   [2]atomic.Pointer[counter]
 	overruns prometheus.Counter
 	duration prometheus.Observer
 	ttft     prometheus.Observer
@@ -54,10 +56,8 @@ type target struct {
 
 type counter struct{ prometheus.Counter }
 
-// The kinds of tokens, in the order of a usage's buckets.
+// numKinds is how many of a usage's buckets, text tokens, every target counts.
 const numKinds = 6
-
-var kinds = [numKinds]string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning"}
 
 var (
 	durations = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
@@ -78,6 +78,8 @@ func New() *Metrics {
 	m.requests = vec("requests_total", "Requests by operation, target and outcome (ok or the class of the error).", "op", "target", "outcome")
 	m.attempts = vec("attempts_total", "Attempts at targets by outcome.", "target", "outcome")
 	m.tokens = vec("tokens_total", "Tokens by target and kind.", "target", "kind")
+	m.units = vec("units_total", "What is not counted in tokens by target and unit: characters, audio_seconds, images, pages, searches.", "target", "unit")
+	m.misses = vec("cost_error_usd_total", "How far the catalogue's price was above (over) or below (under) the cost that the provider told.", "target", "direction")
 	m.cost = vec("cost_usd_total", "Cost in US dollars by target and provenance.", "target", "provenance")
 	m.overruns = vec("bound_overruns_total", "Requests that cost more than was reserved for them: worth an alarm.", "target")
 	m.reloads = vec("config_reloads_total", "Reloads of the configuration by result.", "result")
@@ -117,10 +119,13 @@ func (m *Metrics) Request(r *call.Record) {
 	if r.TTFTUS > 0 {
 		t.ttft.Observe(float64(r.TTFTUS) / 1e6)
 	}
-	u := &r.Usage
-	for i, n := range [numKinds]int64{u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning} {
-		if n > 0 {
-			t.tokens[i].Add(float64(n))
+	for i, n := range r.Usage.Buckets() {
+		switch {
+		case *n <= 0:
+		case i < numKinds:
+			t.tokens[i].Add(float64(*n))
+		case i < numUnits:
+			t.used(m, i, *n)
 		}
 	}
 	if r.Cost > 0 {
@@ -128,6 +133,9 @@ func (m *Metrics) Request(r *call.Record) {
 		if r.Reserved > 0 && r.Cost > r.Reserved {
 			t.overruns.Inc()
 		}
+	}
+	if r.Computed != 0 && r.Computed != r.Usage.Cost {
+		t.missed(m, r.Computed-r.Usage.Cost)
 	}
 	for i := range r.Attempts {
 		a := &r.Attempts[i]
@@ -158,7 +166,7 @@ func (m *Metrics) newTarget(name string) *target {
 		return t
 	}
 	t := &target{name: name, overruns: m.overruns.WithLabelValues(name), duration: m.duration.WithLabelValues(name), ttft: m.ttft.WithLabelValues(name)}
-	for i, kind := range kinds {
+	for i, kind := range wire.BucketNames[:numKinds] {
 		t.tokens[i] = m.tokens.WithLabelValues(name, kind)
 	}
 	grown := make(map[string]*target, len(old)+1)

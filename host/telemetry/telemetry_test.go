@@ -42,6 +42,28 @@ func expect(t *testing.T, m *Metrics, lines ...string) {
 	}
 }
 
+func TestUnits(t *testing.T) {
+	m := New()
+	r := sample()
+	r.Usage = wire.Usage{AudioInput: 3, CacheReadImage: 4, Characters: 5, Millis: 1500, Images: 2, Searches: 1, Cost: 5_000_000}
+	r.Computed = 4_000_000
+	m.Request(r)
+	r.Computed = 7_000_000
+	m.Request(r)
+	expect(t, m,
+		`signalbox_tokens_total{kind="audio_input",target="demo/echo"} 6`,
+		`signalbox_tokens_total{kind="cache_read_image",target="demo/echo"} 8`,
+		`signalbox_units_total{target="demo/echo",unit="characters"} 10`,
+		`signalbox_units_total{target="demo/echo",unit="audio_seconds"} 3`,
+		`signalbox_units_total{target="demo/echo",unit="images"} 4`,
+		`signalbox_units_total{target="demo/echo",unit="searches"} 2`,
+		`signalbox_cost_error_usd_total{direction="under",target="demo/echo"} 0.001`,
+		`signalbox_cost_error_usd_total{direction="over",target="demo/echo"} 0.002`)
+	if text := scrape(t, m); strings.Contains(text, `unit="pages"`) || strings.Contains(text, "reported_cost") {
+		t.Error("units that did not occur are shown, or money is")
+	}
+}
+
 func TestRequest(t *testing.T) {
 	m := New()
 	m.Request(sample())

@@ -54,6 +54,7 @@ CREATE TABLE request (
   reasoning      INTEGER NOT NULL,
   cost           INTEGER NOT NULL, -- nano-dollars
   reserved       INTEGER NOT NULL, -- nano-dollars
+  units          TEXT,             -- JSON, what it used beside text tokens
   attempts       TEXT              -- JSON, when there was more than one
 ) STRICT;
 
@@ -74,6 +75,16 @@ CREATE TABLE usage (
   PRIMARY KEY (hour, principal, target)
 ) STRICT, WITHOUT ROWID;
 
+-- What requests of an hour used beside text tokens.
+CREATE TABLE usage_unit (
+  hour      INTEGER NOT NULL,
+  principal INTEGER NOT NULL,
+  target    TEXT NOT NULL,
+  unit      INTEGER NOT NULL, -- index of the bucket
+  amount    INTEGER NOT NULL,
+  PRIMARY KEY (hour, principal, target, unit)
+) STRICT, WITHOUT ROWID;
+
 -- The ledger as people read it.
 CREATE VIEW ledger AS
 SELECT r.id,
@@ -83,7 +94,7 @@ SELECT r.id,
        o.status, o.class, o.code, o.provenance,
        r.duration_us, r.overhead_us, r.ttft_us,
        r.input, r.cache_read, r.cache_write_5m, r.cache_write_1h, r.output, r.reasoning,
-       r.cost, r.reserved, r.attempts
+       r.cost, r.reserved, r.units, r.attempts
 FROM request r
 JOIN principal p ON p.id = r.principal
 JOIN flow f ON f.id = r.flow
