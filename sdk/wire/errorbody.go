@@ -111,6 +111,7 @@ var (
 		"model_not_found": ClassModelNotFound, "DeploymentNotFound": ClassModelNotFound,
 		"content_filter": ClassContentFilter, "content_policy_violation": ClassContentFilter,
 		"insufficient_quota": ClassQuota, "billing_hard_limit_reached": ClassQuota, "billing_not_active": ClassQuota,
+		"rate_limit_exceeded": ClassRateLimit, "invalid_prompt": ClassInvalid,
 	}
 	typeClasses = map[string]Class{
 		"insufficient_quota": ClassQuota, "billing_error": ClassQuota,

@@ -31,7 +31,7 @@ func appendOpenAIRequest(dst []byte, q *request, model string) []byte {
 		dst = append(dst, `,"response_format":{"type":"json_object"}`...)
 	} else if f != nil {
 		dst = append(dst, `,"response_format":{"type":"json_schema","json_schema":{"name":`...)
-		dst = appendRaw(dst, f.name)
+		dst = appendRaw(dst, f.named())
 		dst = appendJSON(dst, "schema", f.schema)
 		if strictSchema(f.schema) {
 			dst = append(dst, `,"strict":true`...)
@@ -44,6 +44,17 @@ func appendOpenAIRequest(dst []byte, q *request, model string) []byte {
 		dst = appendName(dst, "user")
 		dst = appendOpenAIUser(dst, q.user)
 	}
+	dst = appendOpenAITier(dst, q)
+	for _, p := range openAIParams {
+		dst = q.appendParam(dst, p.name, p.param)
+	}
+	if q.stream {
+		dst = append(dst, `,"stream":true,"stream_options":{"include_usage":true}`...)
+	}
+	return append(dst, '}')
+}
+
+func appendOpenAITier(dst []byte, q *request) []byte {
 	switch q.tier {
 	case autoTier:
 		dst = append(dst, `,"service_tier":"auto"`...)
@@ -54,13 +65,7 @@ func appendOpenAIRequest(dst []byte, q *request, model string) []byte {
 	case priorityTier:
 		dst = append(dst, `,"service_tier":"priority"`...)
 	}
-	for _, p := range openAIParams {
-		dst = q.appendParam(dst, p.name, p.param)
-	}
-	if q.stream {
-		dst = append(dst, `,"stream":true,"stream_options":{"include_usage":true}`...)
-	}
-	return append(dst, '}')
+	return dst
 }
 
 // openAIParams are parameters that go over as they are.
@@ -102,21 +107,7 @@ func openAIModelOf(name string) openAIModel {
 const openAIMaxStops = 4
 
 func appendOpenAISampling(dst []byte, q *request, m openAIModel) []byte {
-	if q.topK != nil {
-		q.drop(q.names.topK)
-	}
-	for _, p := range [...]struct {
-		name, asked string
-		value       []byte
-	}{{"temperature", q.names.temperature, q.temperature}, {"top_p", q.names.topP, q.topP}} {
-		switch {
-		case p.value == nil:
-		case m.fixed && string(p.value) != "1" && string(p.value) != "1.0":
-			q.drop(p.asked)
-		default:
-			dst = appendJSON(dst, p.name, p.value)
-		}
-	}
+	dst = appendOpenAINumbers(dst, q, m)
 	stops := q.stop
 	if m.fixed && len(stops) > 0 {
 		q.drop(q.names.stop)
@@ -136,6 +127,26 @@ func appendOpenAISampling(dst []byte, q *request, m openAIModel) []byte {
 	}
 	if len(stops) > 0 {
 		dst = append(dst, ']')
+	}
+	return dst
+}
+
+// appendOpenAINumbers appends temperature and top_p where the model takes them.
+func appendOpenAINumbers(dst []byte, q *request, m openAIModel) []byte {
+	if q.topK != nil {
+		q.drop(q.names.topK)
+	}
+	for _, p := range [...]struct {
+		name, asked string
+		value       []byte
+	}{{"temperature", q.names.temperature, q.temperature}, {"top_p", q.names.topP, q.topP}} {
+		switch {
+		case p.value == nil:
+		case m.fixed && string(p.value) != "1" && string(p.value) != "1.0":
+			q.drop(p.asked)
+		default:
+			dst = appendJSON(dst, p.name, p.value)
+		}
 	}
 	return dst
 }
@@ -188,29 +199,37 @@ func appendOpenAITools(dst []byte, q *request) []byte {
 	return dst
 }
 
-// appendOpenAIEffort turns thinking into reasoning_effort. Budgets go by the
-// shares of an answer that they are commonly taken for.
+// appendOpenAIEffort turns thinking into reasoning_effort.
 func appendOpenAIEffort(dst []byte, q *request, m openAIModel) []byte {
+	effort := openAIEffort(q, m)
+	if effort == "" {
+		return dst
+	}
+	return append(append(append(dst, `,"reasoning_effort":"`...), effort...), '"')
+}
+
+// openAIEffort is thinking in OpenAI's words, "" for none. Budgets go by the
+// shares of an answer that they are commonly taken for.
+func openAIEffort(q *request, m openAIModel) string {
 	t := &q.thinking
 	if !t.set() || t.off && t.effort == "" {
-		return dst // off: there is no value that all models take for it
+		return "" // off: there is no value that all models take for it
 	}
 	if m.noEffort {
 		q.drop(t.asked)
-		return dst
+		return ""
 	}
-	effort := "high" // Anthropic's default
 	switch {
 	case t.effort == "low", t.effort == "medium", t.effort == "minimal", t.effort == "high":
-		effort = t.effort
+		return t.effort
 	case t.effort != "":
 		q.drop(q.names.effort) // xhigh and max: few models know them
 	case t.budget > 0 && t.budget <= 2048:
-		effort = "low"
+		return "low"
 	case t.budget > 0 && t.budget <= 8192:
-		effort = "medium"
+		return "medium"
 	}
-	return append(append(append(dst, `,"reasoning_effort":"`...), effort...), '"')
+	return "high" // Anthropic's default
 }
 
 // appendOpenAIUser appends the end user's id; one above OpenAI's 64 characters

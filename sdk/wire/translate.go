@@ -45,6 +45,7 @@ type StreamTranslation interface {
 var codecs = [...]*codec{
 	openAIChatCodec(),
 	anthropicCodec(),
+	responsesCodec(),
 	bedrockCodec(),
 	cohereCodec(),
 }
