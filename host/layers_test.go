@@ -26,7 +26,7 @@ var layers = map[string]string{
 	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/route",
 
 	"host": "host/admin host/auth host/budget host/call host/config host/dispatch host/ledger host/meter " +
-		"host/policy host/provider host/route host/seal host/server host/store host/telemetry sdk/provider/proto sdk/wire",
+		"host/policy host/provider host/route host/seal host/server host/spool host/store host/telemetry sdk/provider/proto sdk/wire",
 	"host/admin":     "host/call sdk/wire",
 	"host/auth":      "host/call sdk/wire",
 	"host/budget":    "host/call host/disk",
@@ -38,13 +38,14 @@ var layers = map[string]string{
 	"host/provider":  "host/call host/provider/jail sdk/provider sdk/provider/egress sdk/provider/proto sdk/provider/proto/v1 sdk/wire",
 	"host/route":     "host/call host/wasm host/wasm/record sdk/abi sdk/route sdk/wire sdk/wire/scan",
 	"host/seal":      "",
-	"host/server":    "host/call sdk/wire sdk/wire/scan",
+	"host/server":    "host/call host/spool sdk/wire sdk/wire/scan",
 	"host/store":     "host/call host/disk sdk/wire",
 	"host/telemetry": "host/call sdk/wire",
 
 	"host/call":          "sdk/wire sdk/wire/scan",
 	"host/provider/jail": "",
 	"host/disk":          "",
+	"host/spool":         "",
 	"host/e2e":           "",
 	"host/wasm":          "host/wasm/fuel sdk/abi",
 	"host/wasm/fuel":     "",
@@ -58,6 +59,7 @@ var layers = map[string]string{
 	"sdk/provider/egress":               "",
 	"sdk/provider/internal/eventstream": "",
 	"sdk/provider/internal/jsonl":       "",
+	"sdk/provider/conform":              "sdk/provider/egress sdk/provider/proto sdk/provider/proto/v1 sdk/wire",
 	"sdk/provider/internal/h1":          "sdk/provider/egress",
 	"sdk/provider/internal/local":       "",
 	"sdk/provider/internal/plug":        "sdk/provider/proto sdk/provider/proto/v1",

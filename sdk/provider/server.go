@@ -91,6 +91,11 @@ func (s *server) serve(ctx *fasthttp.RequestCtx) {
 		x.refuse(wire.Errorf(404, "not_served", "this adapter does not serve %s %s", ctx.Method(), ctx.Path()))
 		return
 	}
+	if e := tooLarge(ctx); e != nil {
+		x.refuse(e)
+		ctx.SetConnectionClose()
+		return
+	}
 	err := x.run(route.Handle)
 	if err == nil && x.stream != nil {
 		// fasthttp runs it on this goroutine when it writes the answer.
@@ -104,6 +109,16 @@ func (s *server) serve(ctx *fasthttp.RequestCtx) {
 	case !x.answered:
 		x.refuse(wire.Errorf(500, "no_answer", "the adapter's handler returned without an answer"))
 	}
+}
+
+// tooLarge refuses JSON that says that it is larger than what handlers are to
+// hold. Uploads are of any size: they are read as they arrive.
+func tooLarge(ctx *fasthttp.RequestCtx) *wire.Error {
+	h := &ctx.Request.Header
+	if h.ContentLength() <= maxBody || !bytes.HasPrefix(h.ContentType(), []byte("application/json")) {
+		return nil
+	}
+	return wire.Errorf(413, "request_too_large", "the body has %d bytes; adapters take at most %d", h.ContentLength(), maxBody)
 }
 
 func (x *exchange) run(handle HandlerFunc) (err error) {
