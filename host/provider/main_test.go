@@ -119,6 +119,9 @@ type about struct {
 // answer obeys the request's body: "about", "log", "stream", "hang" or "die".
 func answer(c *fakeConfig) sdk.HandlerFunc {
 	return func(r *sdk.Request, w *sdk.Writer) error {
+		if attempt, ok := strings.CutPrefix(string(r.Body()), "try "); ok {
+			return attempted(w, attempt)
+		}
 		switch body := string(r.Body()); body {
 		case "die":
 			os.Exit(3)
@@ -153,6 +156,19 @@ func answer(c *fakeConfig) sdk.HandlerFunc {
 		}
 		return w.JSON(out)
 	}
+}
+
+// attempted answers with the outcome of an attempt.
+func attempted(w *sdk.Writer, attempt string) error {
+	name, arg, _ := strings.Cut(attempt, " ")
+	do := attempts[name]
+	if do == nil {
+		return fmt.Errorf("there is no attempt %q", name)
+	}
+	if err := do(arg); err != nil {
+		return w.JSON([]byte(err.Error()))
+	}
+	return w.JSON([]byte("done"))
 }
 
 // self is a spec whose adapter is this test binary.
