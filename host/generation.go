@@ -198,6 +198,7 @@ func specs(cfg *config.Config, stored map[string][]provider.SpecCredential) []pr
 		s := provider.Spec{Name: name, Adapter: p.Adapter.Name, Path: p.Adapter.Path, SHA256: p.Adapter.SHA256,
 			Config: p.Config, Hosts: p.Hosts,
 			Timeouts: call.Timeouts{Connect: p.Timeouts.Connect, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle}}
+		s.Isolation = provider.Isolation{Network: p.Isolation.Network, Memory: int64(p.Isolation.Memory), Files: p.Isolation.Files, Processes: p.Isolation.Processes}
 		for _, c := range p.Credentials {
 			s.Credentials = append(s.Credentials, provider.SpecCredential{Name: c.Name, Value: c.Value.Reveal(), Weight: c.Share()})
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/signalbox-ai/signalbox/host"
 	"github.com/signalbox-ai/signalbox/host/config"
+	"github.com/signalbox-ai/signalbox/host/provider/jail"
 )
 
 func serveCommand(src *sources) *cobra.Command {
@@ -59,6 +60,9 @@ func serve(ctx context.Context, src *sources, stdout, stderr io.Writer) error {
 	}
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
+	}
+	if err := jail.Harden(); err != nil {
+		return err
 	}
 	r := newReloader(s.File, log)
 	defer r.stop()

@@ -111,6 +111,7 @@ type Provider struct {
 	Hosts       []string     `koanf:"hosts"`  // where its credentials may go
 	Credentials []Credential `koanf:"credentials"`
 	Timeouts    Timeouts     `koanf:"timeouts"`
+	Isolation   Isolation    `koanf:"isolation"`
 }
 
 // Adapter names the program that knows a service: by the name of one in the

@@ -136,6 +136,7 @@ func checkProvider(p *problems, path, name string, v Provider) {
 		p.addf(path+".adapter", "%q is not the name of an adapter: for a program elsewhere write {path: …, sha256: …}", a.Name)
 	}
 	checkSHA256(p, path+".adapter.sha256", a.SHA256)
+	v.Isolation.check(p, path+".isolation")
 	for i, h := range v.Hosts {
 		checkHost(p, fmt.Sprintf("%s.hosts[%d]", path, i), h)
 	}
