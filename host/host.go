@@ -21,6 +21,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/provider"
 	"github.com/signalbox-ai/signalbox/host/seal"
 	"github.com/signalbox-ai/signalbox/host/server"
+	"github.com/signalbox-ai/signalbox/host/spool"
 	"github.com/signalbox-ai/signalbox/host/store"
 	"github.com/signalbox-ai/signalbox/host/telemetry"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -86,7 +87,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 		return h, err
 	}
 	h.dispatch = dispatch.New(dispatch.Options{
-		Attempts: cfg.Limits.Attempts, Deadline: cfg.Limits.Deadline, Log: h.log,
+		Attempts: cfg.Limits.Attempts, Deadline: cfg.Limits.Deadline, Log: h.log, Observe: noteRate,
 		Timeouts: call.Timeouts{Connect: cfg.Timeouts.Connect, FirstByte: cfg.Timeouts.FirstByte, Idle: cfg.Timeouts.Idle},
 	}, h)
 	g, err := h.build(ctx, cfg, nil)
@@ -130,7 +131,11 @@ func (h *Host) openState(ctx context.Context, cfg *config.Config) (err error) {
 
 // openDoors makes the two servers; Run opens them.
 func (h *Host) openDoors(cfg *config.Config) error {
-	opt := server.Options{MaxBody: int(cfg.Limits.MaxBody), Log: h.log}
+	uploads := spool.New(h.dir, 8*int64(cfg.Limits.MaxUpload))
+	if err := uploads.Clean(); err != nil {
+		return err
+	}
+	opt := server.Options{MaxBody: int(cfg.Limits.MaxBody), MaxUpload: int64(cfg.Limits.MaxUpload), Uploads: uploads, Log: h.log}
 	if cfg.Listen.TLS.Cert != "" {
 		cert, err := tls.LoadX509KeyPair(cfg.Listen.TLS.Cert, cfg.Listen.TLS.Key)
 		if err != nil {

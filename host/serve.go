@@ -2,6 +2,7 @@ package host
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/budget"
@@ -57,6 +58,11 @@ func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 	c.ID = h.ids.Next(c.Received)
 
 	err := h.authenticate(f, key)
+	if err == nil && c.Receive != nil {
+		receive := c.Receive
+		c.Receive = nil
+		err = receive()
+	}
 	if err == nil {
 		err = h.resolve(f)
 	}
@@ -102,6 +108,9 @@ func (h *Host) resolve(f *flight) *wire.Error {
 		e := wire.Errorf(503, "ledger_unavailable", "requests cannot be recorded now: try again later")
 		e.RetryAfter = ledgerRetry
 		return e
+	}
+	if modelless(f.Op) {
+		return f.gen.resolveProvider(f)
 	}
 	if len(f.Facts.Model) == 0 {
 		e := wire.Errorf(400, "missing_model", "model is missing: name one, such as %q", f.gen.anyModel())
@@ -192,10 +201,74 @@ func noCandidate(f *flight) *wire.Error {
 	return e
 }
 
+// modelless reports whether requests of op name a provider, not a model.
+func modelless(op wire.Op) bool {
+	return op == wire.OpFiles || op == wire.OpBatches || op == wire.OpPass
+}
+
+// anyOf is the name of what stands in for a model of a provider.
+const anyOf = "/*"
+
+// resolveProvider finds whom a request that names no model is for: the
+// provider that it names, or the only one that serves the operation.
+func (g *generation) resolveProvider(f *flight) *wire.Error {
+	name := f.Provider
+	if f.Op == wire.OpPass && !slices.Contains(g.cfg.PassThrough, name) {
+		return wire.Errorf(404, "pass_through_off", "requests are not passed through to provider %q: the operator can list it under pass_through", name)
+	}
+	if name != "" && g.providers.Provider(name) == nil {
+		e := wire.Errorf(404, "provider_not_found", "there is no provider %q: name one in x-signalbox-provider or ?provider=", name)
+		e.Param = "provider"
+		return e
+	}
+	if name == "" {
+		var serving []string
+		for _, p := range sortedNames(g.cfg.Providers) {
+			if g.providers.Provider(p).Endpoint(f.Op, f.Dialect) != nil {
+				serving = append(serving, p)
+			}
+		}
+		switch len(serving) {
+		case 0:
+			return wire.Errorf(404, "operation_not_supported", "no provider here serves %s", f.Op)
+		case 1:
+			name = serving[0]
+		default:
+			e := wire.Errorf(400, "provider_required", "several providers serve %s (%s): name one in x-signalbox-provider or ?provider=", f.Op, strings.Join(serving, ", "))
+			e.Param = "provider"
+			return e
+		}
+	}
+	m, err := g.model([]byte(name + anyOf))
+	f.Model = m
+	return err
+}
+
+// opaque reports whether what the request may cost cannot be seen in it.
+func opaque(c *call.Call) bool {
+	switch c.Op {
+	case wire.OpPass, wire.OpRealtime:
+		return true
+	case wire.OpBatches: // the creation of one; the others cost nothing
+		return c.Method == "" && c.Path == ""
+	}
+	return false
+}
+
 // bound is the most that one attempt at t can cost. Where no money is limited
 // an unknown price is no hindrance.
 func (h *Host) bound(f *flight, t *call.Target) (int64, *wire.Error) {
 	limited := f.chain != nil
+	switch {
+	case modelless(f.Op) && !opaque(&f.Call), f.Op == wire.OpCountTokens:
+		return 0, nil
+	case opaque(&f.Call) && limited && f.gen.unbounded == 0:
+		e := wire.Errorf(402, "content_unbounded", "what %s may cost cannot be bounded, and a budget applies to your key: the operator can set budget.unbounded_usd", f.Op)
+		e.Class = wire.ClassPolicy
+		return 0, e
+	case opaque(&f.Call):
+		return f.gen.unbounded, nil
+	}
 	price := t.Price.At(f.Received)
 	if price == nil {
 		if limited && !f.gen.allowUnpriced {

@@ -37,6 +37,9 @@ type Config struct {
 	Budget    Budgeting           `koanf:"budget"`
 	Prices    map[string]Price    `koanf:"prices"`
 	Keys      []Key               `koanf:"keys"`
+	// PassThrough names the providers whose own API callers may use under
+	// /v1/pass/{provider}/…
+	PassThrough []string `koanf:"pass_through"`
 }
 
 // Listen holds the addresses that are served.
@@ -88,7 +91,9 @@ type Limits struct {
 	Attempts int           `koanf:"attempts"` // over all targets of one request
 	Deadline time.Duration `koanf:"deadline"` // for the whole request
 	MaxBody  Size          `koanf:"max_body"`
-	Drain    time.Duration `koanf:"drain"` // for running requests at shutdown
+	// MaxUpload bounds forms and files, which are put aside on disk.
+	MaxUpload Size          `koanf:"max_upload"`
+	Drain     time.Duration `koanf:"drain"` // for running requests at shutdown
 }
 
 // Timeouts of one attempt; zero means the dispatcher's default.

@@ -42,6 +42,11 @@ func (c *Config) validate() error {
 	if len(c.Providers) == 0 {
 		p.addf("providers", "there is none: add one such as providers: {demo: {adapter: demo}}")
 	}
+	for i, name := range c.PassThrough {
+		if _, ok := c.Providers[name]; !ok {
+			p.addf(fmt.Sprintf("pass_through[%d]", i), "there is no provider %q: name one of providers", name)
+		}
+	}
 	c.checkModels(p)
 	c.checkRoutes(p)
 	c.checkPrices(p)
@@ -104,6 +109,9 @@ func (c *Config) checkLimits(p *problems) {
 	}
 	if l.MaxBody < 1<<10 || l.MaxBody > 1<<30 {
 		p.addf("limits.max_body", "is %d bytes: give 1KiB to 1GiB", l.MaxBody)
+	}
+	if l.MaxUpload < 1<<10 || l.MaxUpload > 16<<30 {
+		p.addf("limits.max_upload", "is %d bytes: give 1KiB to 16GiB", l.MaxUpload)
 	}
 	if c.Secrets.Refresh < time.Second {
 		p.addf("secrets.refresh", "is %s: give at least 1s", c.Secrets.Refresh)

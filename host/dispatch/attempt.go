@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -162,6 +161,9 @@ func (x *exchange) do(now time.Time) (call.Answer, *failure) {
 	if m, ok := x.ep.Models[model]; ok {
 		model = m
 	}
+	if !x.tr.head.path.fixed() && !segmentSafe(model) {
+		return call.Answer{}, &failure{class: wire.ClassModelNotFound, err: wire.Errorf(404, "model_not_found", "no model of provider %q can be called %q", x.t.Provider.Name, model)}
+	}
 	var rw rewrite
 	x.asked = rw.plan(x.c, x.ep, model)
 	if fail := x.ask(&rw, model, now); fail != nil {
@@ -197,6 +199,7 @@ func (x *exchange) ask(rw *rewrite, model string, now time.Time) *failure {
 				length = 0
 			}
 			cn.body.reset(cn.br, length)
+			x.observe()
 			return nil
 		}
 		c.Gone.Free()
@@ -225,9 +228,9 @@ func (x *exchange) offer(rw *rewrite, model string, now time.Time) (sent bool, e
 	}
 	x.account.Sent(c)
 	c.SentUp = true
-	if err = cn.send(c, x.tr, rw, x.cred, model); err != nil {
+	if err = x.send(rw, model); err != nil {
 		cn.spoiled = true
-		if len(c.Body) <= smallBody {
+		if c.Upload == nil && len(c.Body) <= smallBody {
 			return true, err
 		}
 	}
@@ -259,7 +262,10 @@ func (x *exchange) read() (call.Answer, *failure) {
 	kind := cn.head.ContentType()
 	x.c.Dropped = append(x.c.Dropped[:0], cn.head.Peek(proto.HeaderDropped)...)
 	answers := status >= 200 && status < 300
-	if answers && bytes.HasPrefix(kind, []byte("text/event-stream")) {
+	switch {
+	case answers && x.passes(kind):
+		return x.raw(status, contentType(kind))
+	case answers && isEvents(kind):
 		return x.stream(status)
 	}
 	err := x.readAll()
@@ -325,12 +331,27 @@ func (x *exchange) renew() error {
 // meterJSON reads usage from a complete answer.
 func (x *exchange) meterJSON() {
 	c := x.c
-	if h := x.cn.head.Peek(proto.HeaderUsage); len(h) > 0 {
+	if h := x.cn.head.Peek(proto.HeaderUsage); len(h) > 0 && !x.ep.Direct() {
 		setUsage(c, h)
+		return
+	}
+	if free(c.Op) {
 		return
 	}
 	if u, ok := wire.ReadUsage(c.Dialect, c.Buf); ok {
 		c.Usage, c.Provenance = u, call.CostComputed
+	}
+}
+
+// free reports whether answers of op speak of usage that is not consumption.
+func free(op wire.Op) bool {
+	return op == wire.OpCountTokens || op == wire.OpFiles || op == wire.OpBatches
+}
+
+// observe hands what the upstream says of its rate limit to whoever asked.
+func (x *exchange) observe() {
+	if x.tr.rated && x.opt.Observe != nil && x.cred != nil {
+		x.opt.Observe(x.cred, x.ep, x.cn.head.Peek)
 	}
 }
 

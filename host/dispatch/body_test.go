@@ -7,6 +7,8 @@ import (
 	"net/http/httputil"
 	"testing"
 	"testing/iotest"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
 func readAll(r io.Reader, contentLength int) ([]byte, error) {
@@ -78,7 +80,9 @@ func FuzzEvents(f *testing.F) {
 				t.Fatalf("eventLen(%q) = %d", b, n)
 			}
 			ev := parseEvent(b[:n])
-			_, _ = ev.isLast(), ev.isError()
+			for d := range wire.NumDialects {
+				_, _, _ = ev.isLast(d), ev.isError(d), endings(d, ev, b[:n])
+			}
 			b = b[n:]
 		}
 	})

@@ -34,7 +34,12 @@ type Options struct {
 	Backoff   time.Duration // first bound of the full-jitter wait; default 200 ms
 	MaxWait   time.Duration // largest bound of a wait, Retry-After included; default 10 s
 	MaxAnswer int           // bytes of a JSON answer; default 64 MiB
+	Strict    bool          // adapters refuse what would have to drop parameters, for every caller
 	Log       *slog.Logger
+	// Observe hears what an upstream says of its rate limit: header reads the
+	// answer's headers, which ep names, or proto.HeaderRate of an adapter. nil:
+	// nobody does.
+	Observe func(cred *call.Credential, ep *call.Endpoint, header func(name string) []byte)
 }
 
 func (o Options) withDefaults() Options {
@@ -87,6 +92,9 @@ type run struct {
 // the error says what was tried. c.Target, c.Attempts and c.Status are filled.
 func (d *Dispatcher) Do(c *call.Call) (call.Answer, *wire.Error) {
 	r := run{Dispatcher: d, c: c, deadline: c.Received.Add(d.opt.Deadline), left: d.opt.Attempts}
+	if !repeatable(c) {
+		r.left = 1
+	}
 	prev := -1
 	for step := r.next(-1); step >= 0; step = r.next(step) {
 		p := &c.Plan.Attempts[step]

@@ -1,6 +1,11 @@
 package dispatch
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
 
 // event is one server-sent event: its name, and the first line of its data.
 type event struct{ name, data []byte }
@@ -42,15 +47,65 @@ func parseEvent(b []byte) event {
 	return ev
 }
 
-// isLast reports whether the dialect ends a whole answer with this event.
-func (e event) isLast() bool {
+// isLast reports whether the dialect ends a whole answer with this event. A
+// Gemini stream has no such event: it just ends.
+func (e event) isLast(d wire.Dialect) bool {
+	switch d {
+	case wire.OpenAIResponses:
+		switch string(e.kind()) {
+		case "response.completed", "response.incomplete", "response.failed":
+			return true
+		}
+		return false
+	case wire.GeminiGenerate:
+		return false
+	}
 	return string(e.data) == "[DONE]" || string(e.name) == "message_stop"
 }
 
 // isError reports whether the event says that the upstream failed.
-func (e event) isError() bool {
+func (e event) isError(d wire.Dialect) bool {
 	return string(e.name) == "error" || bytes.HasPrefix(e.data, []byte(`{"error":{`)) ||
-		bytes.HasPrefix(e.data, []byte(`{"error": {`))
+		bytes.HasPrefix(e.data, []byte(`{"error": {`)) || d != wire.OpenAIChat && string(e.kind()) == "error"
+}
+
+// kind is the event's name, or what its data begins by calling itself.
+func (e event) kind() []byte {
+	if e.name != nil {
+		return e.name
+	}
+	rest, ok := bytes.CutPrefix(e.data, []byte(`{"type":`))
+	if !ok {
+		return nil
+	}
+	rest = bytes.TrimPrefix(bytes.TrimPrefix(rest, []byte(" ")), []byte(`"`))
+	kind, _, _ := bytes.Cut(rest, []byte(`"`))
+	return kind
+}
+
+// endings counts what an event says of answers that are complete.
+func endings(d wire.Dialect, e event, raw []byte) int64 {
+	switch d {
+	case wire.GeminiGenerate: // a prompt that is refused has no answer to finish
+		return int64(bytes.Count(raw, []byte(`"finishReason"`)) + bytes.Count(raw, []byte(`"blockReason"`)))
+	case wire.OpenAISpeech, wire.OpenAITranscription, wire.OpenAITranslation, wire.OpenAIImages, wire.OpenAIImageEdits:
+		kind := e.kind()
+		if bytes.HasSuffix(kind, []byte(".done")) || bytes.HasSuffix(kind, []byte(".completed")) {
+			return 1
+		}
+		return 0
+	}
+	return int64(bytes.Count(raw, []byte(`"finish_reason":"`)))
+}
+
+// expected is how many endings a whole answer has at least, where no last
+// event tells.
+func expected(c *call.Call) int64 {
+	switch c.Dialect {
+	case wire.GeminiGenerate, wire.OpenAISpeech, wire.OpenAITranscription, wire.OpenAITranslation:
+		return 1
+	}
+	return c.Facts.N
 }
 
 // commentsOnly reports whether events hold no data at all: keep-alives.

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,13 +19,6 @@ import (
 // smallBody is up to what size a body is copied behind its head, so that both
 // leave in one write; larger ones go as a vector.
 const smallBody = 32 << 10
-
-func requestPrefix(ep *call.Endpoint) []byte {
-	p := append([]byte("POST "), ep.Path...)
-	p = append(p, " HTTP/1.1\r\nHost: "...)
-	p = append(p, ep.Host...)
-	return append(p, "\r\nContent-Type: application/json\r\nUser-Agent: signalbox\r\n"...)
-}
 
 // edit replaces a range of the caller's body.
 type edit struct {
@@ -82,26 +76,63 @@ func (r *rewrite) vector(v net.Buffers, body []byte) net.Buffers {
 // of the upstream on the gateway's own account.
 func (r *rewrite) plan(c *call.Call, ep *call.Endpoint, model string) (asked bool) {
 	r.n = 0
-	f := &c.Facts
-	r.add(f.ModelAt, quoted(model))
-	if f.Stream && ep.StreamUsage && !f.IncludeUsage {
-		asked = true
-		switch {
-		case f.UsageAt.Present():
-			r.add(f.UsageAt, "true")
-		case f.StreamOptions.Present() && c.Body[f.StreamOptions.From] == '{':
-			r.add(f.StreamOptions, `{"include_usage":true}`)
-			r.keepOptions(c)
-		case f.StreamOptions.Present(): // null
-			r.add(f.StreamOptions, `{"include_usage":true}`)
-		default:
-			r.add(scan.Span{From: f.End, To: f.End}, `,"stream_options":{"include_usage":true}`)
-		}
+	if c.Upload != nil || len(c.Body) == 0 {
+		return false
 	}
-	if d := c.Decision; d != nil && d.MaxTokens > 0 && c.Op == wire.OpChat {
+	f := &c.Facts
+	switch {
+	case f.ModelAt.Present() && c.Dialect == wire.GeminiGenerate:
+		r.add(f.ModelAt, geminiName(c.Body[f.ModelAt.From:f.ModelAt.To], model))
+	case f.ModelAt.Present():
+		r.add(f.ModelAt, quoted(model))
+	case c.Op == wire.OpModeration: // the one operation that has a model of its own
+		r.insert(c, `"model":"`+quoted(model)+`"`)
+	}
+	if f.Stream && ep.StreamUsage && !f.IncludeUsage && (c.Dialect == wire.OpenAIChat || c.Dialect == wire.OpenAICompletions) {
+		asked = true
+		r.askUsage(c)
+	}
+	if d := c.Decision; d != nil && d.MaxTokens > 0 && (c.Op == wire.OpChat || c.Op == wire.OpCompletions) {
 		r.capTokens(c, ep, d.MaxTokens)
 	}
 	return asked
+}
+
+// geminiName is model as Gemini's bodies name it, if they do.
+func geminiName(said []byte, model string) string {
+	if bytes.HasPrefix(said, []byte("models/")) {
+		return "models/" + quoted(model)
+	}
+	return quoted(model)
+}
+
+// insert adds a member to the body.
+func (r *rewrite) insert(c *call.Call, member string) {
+	end := c.Facts.End
+	for i := end - 1; i >= 0; i-- {
+		if b := c.Body[i]; b == '{' {
+			r.add(scan.Span{From: end, To: end}, member)
+			return
+		} else if b > ' ' {
+			break
+		}
+	}
+	r.add(scan.Span{From: end, To: end}, ","+member)
+}
+
+func (r *rewrite) askUsage(c *call.Call) {
+	f := &c.Facts
+	switch {
+	case f.UsageAt.Present():
+		r.add(f.UsageAt, "true")
+	case f.StreamOptions.Present() && c.Body[f.StreamOptions.From] == '{':
+		r.add(f.StreamOptions, `{"include_usage":true}`)
+		r.keepOptions(c)
+	case f.StreamOptions.Present(): // null
+		r.add(f.StreamOptions, `{"include_usage":true}`)
+	default:
+		r.insert(c, `"stream_options":{"include_usage":true}`)
+	}
 }
 
 // keepOptions narrows the edit of an existing stream_options object to an
@@ -146,12 +177,35 @@ func (r *rewrite) capTokens(c *call.Call, ep *call.Endpoint, n int64) {
 	case capped:
 	case blank.Present():
 		r.add(blank, limit)
+	case c.Dialect == wire.GeminiGenerate:
+		r.capGemini(c, limit)
 	default:
 		name := ep.MaxTokens
-		if name == "" {
+		switch {
+		case name != "":
+		case c.Dialect == wire.OpenAIResponses:
+			name = "max_output_tokens"
+		default:
 			name = "max_tokens"
 		}
-		r.add(scan.Span{From: f.End, To: f.End}, `,"`+name+`":`+limit)
+		r.insert(c, `"`+name+`":`+limit)
+	}
+}
+
+// capGemini adds the cap where Gemini has it: in the generationConfig that is
+// there, or in one of its own.
+func (r *rewrite) capGemini(c *call.Call, limit string) {
+	at, member := c.Facts.ConfigAt, `"maxOutputTokens":`+limit
+	switch {
+	case !at.Present():
+		r.insert(c, `"generationConfig":{`+member+"}")
+	case c.Body[at.From] != '{': // null
+		r.add(at, "{"+member+"}")
+	default:
+		if len(bytes.TrimSpace(c.Body[at.From+1:at.To-1])) > 0 {
+			member += ","
+		}
+		r.add(scan.Span{From: at.From + 1, To: at.From + 1}, member)
 	}
 }
 
@@ -170,33 +224,45 @@ func quoted(model string) string {
 }
 
 // send writes the request for one attempt.
-func (c *conn) send(x *call.Call, t *transport, r *rewrite, cred *call.Credential, model string) error {
-	b := append(c.out[:0], t.prefix...)
-	for i := range t.ep.Headers {
-		if h := &t.ep.Headers[i]; !replaced(x, t.ep, h) {
-			b = appendHeader(b, h, cred)
+func (x *exchange) send(r *rewrite, model string) error {
+	c, cn, ep := x.c, x.cn, x.ep
+	b := x.tr.head.appendTo(cn.out[:0], c, model)
+	for i := range ep.Headers {
+		if h := &ep.Headers[i]; !replaced(c, ep, h) {
+			b = appendHeader(b, h, x.cred)
 		}
 	}
-	for _, name := range t.ep.PassHeaders {
-		if v := x.Header.Peek(name); len(v) > 0 {
+	for _, name := range ep.PassHeaders {
+		if v := c.Header.Peek(name); len(v) > 0 {
 			b = append(append(append(append(b, name...), ": "...), v...), "\r\n"...)
 		}
 	}
-	if !t.ep.Direct() {
-		b = appendAdapterHeaders(b, x, cred, model, time.Until(c.until))
+	if !ep.Direct() {
+		b = x.appendAdapterHeaders(b, model)
 	}
-	b = append(b, "Content-Length: "...)
-	b = strconv.AppendInt(b, int64(r.length(x.Body)), 10)
-	b = append(b, "\r\n\r\n"...)
-	if len(x.Body) <= smallBody {
-		b = r.appendTo(b, x.Body)
-		_, err := c.nc.Write(b)
-		c.out = b
+	size := int64(r.length(c.Body))
+	if c.Upload != nil {
+		size = uploadSize(c, model)
+	}
+	if size > 0 || hasBody(c) {
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, size, 10)
+		b = append(b, "\r\n"...)
+	}
+	b = append(b, "\r\n"...)
+	if c.Upload != nil {
+		cn.out = b
+		return x.sendUpload(b, model)
+	}
+	if len(c.Body) <= smallBody {
+		b = r.appendTo(b, c.Body)
+		_, err := cn.nc.Write(b)
+		cn.out = b
 		return err
 	}
-	c.out = b
-	v := r.vector(net.Buffers{b}, x.Body)
-	_, err := v.WriteTo(c.nc)
+	cn.out = b
+	v := r.vector(net.Buffers{b}, c.Body)
+	_, err := v.WriteTo(cn.nc)
 	return err
 }
 
@@ -222,12 +288,19 @@ func appendHeader(b []byte, h *call.HeaderTemplate, cred *call.Credential) []byt
 	return append(append(b, h.Suffix...), "\r\n"...)
 }
 
-func appendAdapterHeaders(b []byte, x *call.Call, cred *call.Credential, model string, left time.Duration) []byte {
-	b = x.ID.Append(append(b, "x-signalbox-request-id: "...))
-	b = strconv.AppendInt(append(b, "\r\nx-signalbox-deadline-ms: "...), max(left.Milliseconds(), 1), 10)
+func (x *exchange) appendAdapterHeaders(b []byte, model string) []byte {
+	c := x.c
+	b = c.ID.Append(append(b, "x-signalbox-request-id: "...))
+	b = strconv.AppendInt(append(b, "\r\nx-signalbox-deadline-ms: "...), max(time.Until(x.cn.until).Milliseconds(), 1), 10)
 	b = append(append(append(b, "\r\nx-signalbox-model: "...), model...), "\r\n"...)
-	if cred != nil {
-		b = append(append(append(b, "x-signalbox-credential: "...), cred.Secret()...), "\r\n"...)
+	if x.cred != nil {
+		b = append(append(append(b, "x-signalbox-credential: "...), x.cred.Secret()...), "\r\n"...)
+	}
+	if c.Facts.Stream {
+		b = append(b, "x-signalbox-stream: 1\r\n"...)
+	}
+	if c.Strict || x.opt.Strict {
+		b = append(b, "x-signalbox-strict: 1\r\n"...)
 	}
 	return b
 }

@@ -75,7 +75,7 @@ func (x *exchange) stream(status int) (call.Answer, *failure) {
 // byte has gone to the caller, so it counts like an error status.
 func (s *stream) firstError() *failure {
 	ev := parseEvent((*s.buf)[:s.whole()])
-	if !ev.isError() {
+	if !ev.isError(s.c.Dialect) {
 		return nil
 	}
 	e, _ := wire.ReadError(ev.data)
@@ -176,7 +176,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 				total += int64(m)
 				if err != nil {
 					s.c.Gone.Leave()
-					s.finish(s.left())
+					s.finish(leftError())
 					return total, err
 				}
 			}
@@ -199,7 +199,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 	}
 	// Without the dialect's last event: every answer has said why it ends, HTTP
 	// says that all came, and no part of an event is left.
-	if s.reasons < s.c.Facts.N || s.cn.body.framing == byClose || len(s.bytes()) > 0 {
+	if s.reasons < expected(s.c) || s.cn.body.framing == byClose || len(s.bytes()) > 0 {
 		return total, s.cut(w, io.ErrUnexpectedEOF)
 	}
 	s.finish(nil)
@@ -217,7 +217,7 @@ func (s *stream) pass(events []byte) []byte {
 		ev := parseEvent(events[from:to])
 		s.c.Events++
 		drop := s.meter(ev, events[from:to])
-		last := !s.ended && ev.isLast()
+		last := !s.ended && ev.isLast(s.c.Dialect)
 		if drop || last {
 			if out == nil {
 				s.edited = putBuffer(s.edited)
@@ -249,13 +249,13 @@ func (s *stream) pass(events []byte) []byte {
 // meter reads what an event tells of usage, end and errors. It reports whether
 // the caller must not see the event.
 func (s *stream) meter(ev event, raw []byte) (drop bool) {
-	if ev.isError() && !s.ended {
+	if ev.isError(s.c.Dialect) && !s.ended {
 		e, _ := wire.ReadError(ev.data)
 		s.upErr = wire.Errorf(502, "upstream_error", "%s broke off: %s", s.t.Name, e.Message)
 		return false
 	}
-	s.reasons += int64(bytes.Count(raw, []byte(`"finish_reason":"`)))
-	if !bytes.Contains(raw, []byte(`"usage"`)) || !wire.ReadUsageEvent(s.c.Dialect, ev.data, &s.usage) {
+	s.reasons += endings(s.c.Dialect, ev, raw)
+	if !wire.ReadUsageEvent(s.c.Dialect, ev.data, &s.usage) {
 		return false
 	}
 	s.metered = true
@@ -307,16 +307,7 @@ func (s *stream) trailing() {
 // cut ends an answer that broke off: the caller gets an error event in its own
 // dialect and then loses the connection.
 func (s *stream) cut(w io.Writer, err error) error {
-	f := s.broken(err, true)
-	e := f.err
-	if e == nil {
-		e = wire.Errorf(502, "stream_interrupted", "%s broke off before the end of its answer", s.t.Name)
-		e.Class = f.class
-		if f.class == wire.ClassTimeout {
-			e = wire.Errorf(504, "stream_timeout", "%s sent nothing for too long", s.t.Name)
-			e.Class = f.class
-		}
-	}
+	e := s.brokenOff(err)
 	s.finish(e)
 	if !s.c.Gone.Left() {
 		_, _ = w.Write(wire.AppendErrorEvent(nil, s.c.Dialect, e, s.c.ID.String())) // the connection is cut anyway
@@ -324,7 +315,22 @@ func (s *stream) cut(w io.Writer, err error) error {
 	return errCut
 }
 
-func (s *stream) left() *wire.Error {
+// brokenOff is what an answer that broke off underway is recorded as.
+func (x *exchange) brokenOff(err error) *wire.Error {
+	f := x.broken(err, true)
+	e := f.err
+	if e == nil {
+		e = wire.Errorf(502, "stream_interrupted", "%s broke off before the end of its answer", x.t.Name)
+		e.Class = f.class
+		if f.class == wire.ClassTimeout {
+			e = wire.Errorf(504, "stream_timeout", "%s sent nothing for too long", x.t.Name)
+			e.Class = f.class
+		}
+	}
+	return e
+}
+
+func leftError() *wire.Error {
 	e := wire.Errorf(499, "client_closed_request", "the caller closed the connection before the answer was complete")
 	e.Class = wire.ClassNetwork
 	return e
@@ -371,17 +377,12 @@ func (s *stream) estimate() {
 func (s *stream) Close() error {
 	if !s.finished { // the caller's connection broke before anything was written
 		s.c.Gone.Leave()
-		s.finish(s.left())
+		s.finish(leftError())
 	}
-	if s.cn != nil {
-		if s.ended && !s.cn.body.done && !s.c.Gone.Left() {
-			s.trailing()
-		}
-		s.c.Gone.Free()
-		s.done(nil)
-		s.t.State.InFlight.Add(-1)
-		s.ep.Process.Release()
+	if s.cn != nil && s.ended && !s.cn.body.done && !s.c.Gone.Left() {
+		s.trailing()
 	}
+	s.letGo()
 	s.drop()
 	return nil
 }

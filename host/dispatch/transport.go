@@ -31,7 +31,8 @@ var errAddress = errors.New("the address is private or not listed in the provide
 // transport keeps the connections to one endpoint, the warmest first.
 type transport struct {
 	ep     *call.Endpoint
-	prefix []byte // request line and the headers that never change
+	head   head
+	rated  bool // answers may tell of a rate limit
 	tls    *tls.Config
 	dialer net.Dialer
 
@@ -59,7 +60,7 @@ type conn struct {
 
 // NewTransport makes the pool of connections to ep.
 func NewTransport(ep *call.Endpoint) call.Transport {
-	t := &transport{ep: ep, prefix: requestPrefix(ep)}
+	t := &transport{ep: ep, head: newHead(ep), rated: !ep.Direct() || ep.RateHeaders != [call.NumRateKinds]string{}}
 	if ep.TLS {
 		t.tls = &tls.Config{
 			ServerName: ep.Host, MinVersion: tls.VersionTLS12,

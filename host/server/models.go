@@ -21,9 +21,24 @@ type anthropicModel struct {
 	CreatedAt   string `json:"created_at"`
 }
 
+type geminiModel struct {
+	Name        string   `json:"name"`
+	DisplayName string   `json:"displayName"`
+	Methods     []string `json:"supportedGenerationMethods"`
+}
+
 func appendModels(dst []byte, d wire.Dialect, list []Model) []byte {
 	var page any
-	if d == wire.AnthropicMessages {
+	switch d {
+	case wire.GeminiGenerate:
+		out := make([]geminiModel, 0, len(list))
+		for _, m := range list {
+			out = append(out, geminiModel{"models/" + m.ID, m.ID, []string{"generateContent", "streamGenerateContent", "countTokens"}})
+		}
+		page = struct {
+			Models []geminiModel `json:"models"`
+		}{out}
+	case wire.AnthropicMessages:
 		out := make([]anthropicModel, 0, len(list))
 		for _, m := range list {
 			out = append(out, anthropicModel{"model", m.ID, m.ID, m.Created.UTC().Format(time.RFC3339)})
@@ -38,7 +53,7 @@ func appendModels(dst []byte, d wire.Dialect, list []Model) []byte {
 			FirstID *string          `json:"first_id"`
 			LastID  *string          `json:"last_id"`
 		}{out, false, first, last}
-	} else {
+	default:
 		out := make([]openAIModel, 0, len(list))
 		for _, m := range list {
 			out = append(out, openAIModel{m.ID, "model", m.Created.Unix(), m.OwnedBy})

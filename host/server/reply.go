@@ -26,7 +26,8 @@ var (
 )
 
 // finish writes a complete answer or an error and gives the call back.
-func (s *Server) finish(ctx *fasthttp.RequestCtx, c *call.Call, ans call.Answer, err *wire.Error) {
+func (s *Server) finish(in *incoming, ans call.Answer, err *wire.Error) {
+	ctx, c := in.ctx, in.call
 	defer s.handler.Done(c)
 	s.headers(ctx, c)
 	if err != nil {
@@ -43,6 +44,7 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, c *call.Call, ans call.Answer,
 	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(scratch[:0], c.Overhead().Microseconds(), 10))
 	c.Buf = ctx.Response.SwapBody(ans.Body) // the bytes change hands without a copy
 	call.Poison(c.Body)
+	in.release()
 }
 
 func retryAfter(ctx *fasthttp.RequestCtx, err *wire.Error) {
@@ -84,24 +86,24 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, c *call.Call) {
 }
 
 // stream hands the answer to fasthttp as a body that writes itself.
-func (s *Server) stream(ctx *fasthttp.RequestCtx, c *call.Call, nc *conn, ans call.Answer) {
-	s.headers(ctx, c)
+func (s *Server) stream(in *incoming, ans call.Answer) {
+	ctx := in.ctx
+	s.headers(ctx, in.call)
 	h := &ctx.Response.Header
 	ctx.Response.SetStatusCode(ans.Status)
 	h.SetContentType(ans.ContentType)
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no")
+	if ans.ContentType == "text/event-stream" {
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Accel-Buffering", "no")
+	}
 	_ = h.AddTrailerBytes(hCost) // neither name is forbidden as a trailer
 	_ = h.AddTrailerBytes(hOverhead)
-	ctx.Response.SetBodyStream(&body{Server: s, ctx: ctx, call: c, conn: nc, stream: ans.Stream}, -1)
+	ctx.Response.SetBodyStream(&body{incoming: in, stream: ans.Stream}, -1)
 }
 
 // body is a streamed answer in fasthttp's hands.
 type body struct {
-	*Server
-	ctx    *fasthttp.RequestCtx
-	call   *call.Call
-	conn   *conn
+	*incoming
 	stream call.Stream
 }
 
@@ -117,7 +119,8 @@ func (b *body) Read([]byte) (int, error) {
 func (b *body) WriteTo(w io.Writer) (int64, error) {
 	c := b.call
 	call.Poison(c.Body)
-	c.Body, c.Header = nil, nil // no attempt needs them once bytes flow
+	c.Body, c.Upload, c.Header = nil, nil, nil // no attempt needs them once bytes flow
+	b.free()
 	b.ctx.Request.ResetBody()
 	n, err := b.stream.WriteTo(w)
 	if err != nil {
@@ -137,6 +140,7 @@ func (b *body) Close() error {
 	}
 	err := b.stream.Close()
 	b.handler.Done(b.call)
+	b.release()
 	return err
 }
 

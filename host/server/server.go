@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,22 +11,25 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/spool"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
-	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
 )
 
 // Handler does what lies between a request and its answer.
 type Handler interface {
 	// New returns an empty call.
 	New() *call.Call
-	// Handle answers c, whose body has been scanned; key is the caller's
-	// credential. With an error, an answer that has a body is the error's own
+	// Handle answers c, whose body has been scanned unless c.Receive is there to
+	// do so; key is the caller's credential. With an error, an answer that has a body is the error's own
 	// wording in the caller's dialect.
 	Handle(c *call.Call, key []byte) (call.Answer, *wire.Error)
 	// Done takes c back: the answer has been written or given up. It settles
@@ -49,7 +53,9 @@ type Model struct {
 type Options struct {
 	TLS         *tls.Config   // nil: plain HTTP
 	MaxBody     int           // bytes of a request; default 64 MiB
-	ReadTimeout time.Duration // for a whole request; default 60 s
+	MaxUpload   int64         // bytes of an upload; default 512 MiB
+	Uploads     *spool.Folder // where uploads are put aside; default: the system's temporary folder
+	ReadTimeout time.Duration // for a whole request, or between two parts of an upload; default 60 s
 	IdleTimeout time.Duration // between requests; default 3 minutes
 	Stall       time.Duration // longest write to a caller who does not read; default 60 s
 	Log         *slog.Logger
@@ -58,6 +64,12 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.MaxBody <= 0 {
 		o.MaxBody = 64 << 20
+	}
+	if o.MaxUpload <= 0 {
+		o.MaxUpload = 512 << 20
+	}
+	if o.Uploads == nil {
+		o.Uploads = spool.New(os.TempDir(), 4*o.MaxUpload)
 	}
 	for _, d := range []struct {
 		at  *time.Duration
@@ -96,6 +108,7 @@ func New(opt Options, h Handler, c Catalogue) *Server {
 		ReadTimeout:                  s.opt.ReadTimeout,
 		IdleTimeout:                  s.opt.IdleTimeout,
 		MaxRequestBodySize:           s.opt.MaxBody,
+		StreamRequestBody:            true, // beyond the first 8 KB, which cost nothing more
 		DisablePreParseMultipartForm: true,
 		NoDefaultContentType:         true,
 		NoDefaultServerHeader:        true,
@@ -137,67 +150,70 @@ func (q quiet) Printf(format string, args ...any) {
 	q.log.Debug("connection", "event", fmt.Sprintf(format, args...))
 }
 
-// endpoint is what a path means.
-type endpoint struct {
-	op      wire.Op
-	dialect wire.Dialect
-}
-
-var endpoints = map[string]endpoint{
-	"/v1/chat/completions": {wire.OpChat, wire.OpenAIChat},
-	"/v1/messages":         {wire.OpChat, wire.AnthropicMessages},
-	"/v1/embeddings":       {wire.OpEmbeddings, wire.OpenAIEmbeddings},
-}
-
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	path := ctx.Request.URI().PathOriginal()
 	ep, ok := endpoints[string(path)]
 	switch {
-	case !ok && string(path) == "/v1/models" && ctx.IsGet():
+	case ok && ctx.IsPost():
+		s.call(ctx, asked{endpoint: ep})
+	case ok:
+		s.fail(ctx, ep.dialect, methods(ctx, "POST"))
+	case ctx.IsGet() && slices.Contains(modelFolders, string(path)):
 		s.models(ctx)
-	case !ok:
-		s.fail(ctx, dialectOf(ctx), wire.Errorf(404, "unknown_path", "there is no %s %q: see the list of endpoints in the documentation", ctx.Method(), path))
-	case !ctx.IsPost():
-		ctx.Response.Header.Set("Allow", "POST")
-		s.fail(ctx, ep.dialect, wire.Errorf(405, "method_not_allowed", "%s takes POST, not %s", path, ctx.Method()))
 	default:
-		s.call(ctx, ep)
+		a, err := find(ctx, path)
+		if err == nil {
+			s.call(ctx, a)
+			return
+		}
+		if a.dialect == wire.NoDialect {
+			a.dialect = dialectOf(ctx)
+		}
+		s.fail(ctx, a.dialect, err)
 	}
 }
 
-func (s *Server) call(ctx *fasthttp.RequestCtx, ep endpoint) {
+// ins are what requests are read into.
+var ins = sync.Pool{New: func() any { return &incoming{} }}
+
+func (s *Server) call(ctx *fasthttp.RequestCtx, a asked) {
 	c := s.handler.New()
 	c.Received = ctx.Time()
-	c.Op, c.Dialect = ep.op, ep.dialect
+	a.apply(c, ctx)
 	c.Remote, c.TLS = remote(ctx), ctx.IsTLS()
-	c.Body, c.Header = ctx.PostBody(), &ctx.Request.Header
+	c.Header = &ctx.Request.Header
 	nc := connOf(ctx.Conn())
 	if nc != nil {
 		nc.running(&c.Gone)
 	}
-	ans, err := s.handle(c, keyOf(ctx))
+	in := ins.Get().(*incoming)
+	*in = incoming{Server: s, ctx: ctx, call: c, conn: nc, asked: a}
+	ans, err := s.handle(in, keyOf(ctx))
 	if ans.Stream != nil && err == nil {
-		s.stream(ctx, c, nc, ans)
+		s.stream(in, ans)
 		return
 	}
 	if nc != nil {
 		nc.running(nil)
 	}
-	s.finish(ctx, c, ans, err)
+	if c.Receive != nil { // refused before all of it was read
+		_ = in.refuse(err)
+	}
+	s.finish(in, ans, err)
 }
 
 // handle is where a panic ends: it costs one request, never the process.
-func (s *Server) handle(c *call.Call, key []byte) (ans call.Answer, err *wire.Error) {
+func (s *Server) handle(in *incoming, key []byte) (ans call.Answer, err *wire.Error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.opt.Log.Error("BUG: a request panicked", "request", c.ID, "panic", p, "stack", string(debug.Stack()))
+			s.opt.Log.Error("BUG: a request panicked", "request", in.call.ID, "panic", p, "stack", string(debug.Stack()))
 			ans, err = call.Answer{}, wire.Errorf(500, "internal_error", "the gateway failed at this request: tell the operator its id")
 		}
 	}()
-	if err := scan.Request(&c.Facts, c.Body); err != nil {
+	if err := in.receive(); err != nil {
 		return call.Answer{}, err
 	}
-	return s.handler.Handle(c, key)
+	return s.handler.Handle(in.call, key)
 }
 
 func remote(ctx *fasthttp.RequestCtx) netip.Addr {
@@ -224,8 +240,11 @@ func keyOf(ctx *fasthttp.RequestCtx) []byte {
 
 // dialectOf guesses the dialect of a caller on a path that does not tell.
 func dialectOf(ctx *fasthttp.RequestCtx) wire.Dialect {
-	if len(ctx.Request.Header.Peek("Anthropic-Version")) > 0 {
+	switch path := ctx.Request.URI().PathOriginal(); {
+	case len(ctx.Request.Header.Peek("Anthropic-Version")) > 0:
 		return wire.AnthropicMessages
+	case bytes.HasPrefix(path, []byte("/v1beta/")), bytes.HasPrefix(path, []byte("/v1alpha/")):
+		return wire.GeminiGenerate
 	}
 	return wire.OpenAIChat
 }
@@ -238,8 +257,6 @@ func (s *Server) badRequest(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.As(err, &small):
 		e = wire.Errorf(431, "headers_too_large", "the request's headers are larger than %d bytes: send fewer or shorter ones", headBuffer)
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		e = wire.Errorf(413, "body_too_large", "the request body is larger than limits.max_body allows (%d bytes)", s.opt.MaxBody)
 	case errors.As(err, &ne) && ne.Timeout():
 		e = wire.Errorf(408, "request_timeout", "the request did not arrive within %s", s.opt.ReadTimeout)
 	}

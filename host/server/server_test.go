@@ -37,7 +37,16 @@ type stage struct {
 
 func (s *stage) New() *call.Call { return &call.Call{} }
 
-func (s *stage) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) { return s.handle(c, key) }
+func (s *stage) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
+	if c.Receive != nil && string(key) != "unknown" {
+		receive := c.Receive
+		c.Receive = nil
+		if err := receive(); err != nil {
+			return call.Answer{}, err
+		}
+	}
+	return s.handle(c, key)
+}
 
 func (s *stage) Done(c *call.Call) {
 	if s.done != nil {

@@ -3,10 +3,12 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -117,6 +119,7 @@ type conn struct {
 	stall   time.Duration // longest that one write may take
 	until   time.Time     // write deadline that is set
 	closing sync.Once
+	linger  atomic.Bool // the caller may still be sending when it is closed
 
 	mu   sync.Mutex // held while gone is told, so that it is never told too late
 	left bool
@@ -166,8 +169,26 @@ func (c *conn) Write(p []byte) (written int, err error) {
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	c.closing.Do(func() { c.watcher.remove(c) })
+	c.closing.Do(func() {
+		c.watcher.remove(c)
+		if c.linger.Load() {
+			c.drain()
+		}
+	})
 	return c.TCPConn.Close()
+}
+
+// lingerTime is how long a caller whose request was refused early may go on
+// sending.
+const lingerTime = 2 * time.Second
+
+// drain reads on for a moment: bytes that nobody has read would reset the
+// connection when it closes, and take the answer with them.
+func (c *conn) drain() {
+	if c.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, struct{ io.Reader }{c.TCPConn})
 }
 
 // listener wraps what it accepts.

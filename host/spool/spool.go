@@ -1,0 +1,151 @@
+// Package spool puts the bodies of uploads aside: what does not fit a little
+// memory goes to files that have no name, so that nothing is left of them
+// whatever ends the process.
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+)
+
+// inMemory is how much of a body is held in memory, and piece how much of the
+// rest at a time.
+const (
+	inMemory = 1 << 20
+	piece    = 64 << 10
+)
+
+// ErrFull says that running uploads take all the room that they may.
+var ErrFull = errors.New("running uploads take all the room that they may")
+
+// Folder is where bodies go. It is safe for concurrent use.
+type Folder struct {
+	dir   string
+	quota int64
+	used  atomic.Int64
+}
+
+// New returns a folder for at most quota bytes on disk at a time.
+func New(dir string, quota int64) *Folder { return &Folder{dir: dir, quota: quota} }
+
+// Used is how many bytes lie on disk now.
+func (f *Folder) Used() int64 { return f.used.Load() }
+
+// Body is one body that was put aside. It is written by one goroutine and may
+// then be sent by several.
+type Body struct {
+	folder *Folder
+	head   []byte
+	file   *os.File // what lies behind head
+	rest   int64    // bytes in file
+}
+
+// Body returns an empty body.
+func (f *Folder) Body() *Body { return &Body{folder: f} }
+
+// Size is how many bytes were written.
+func (b *Body) Size() int64 { return int64(len(b.head)) + b.rest }
+
+// Write implements io.Writer.
+func (b *Body) Write(p []byte) (int, error) {
+	n := 0
+	if b.file == nil {
+		n = min(len(p), inMemory-len(b.head))
+		b.head = append(b.head, p[:n]...)
+	}
+	if n == len(p) {
+		return n, nil
+	}
+	m, err := b.spill(p[n:])
+	return n + m, err
+}
+
+func (b *Body) spill(p []byte) (int, error) {
+	if b.file == nil {
+		if err := b.create(); err != nil {
+			return 0, err
+		}
+	}
+	if b.folder.used.Add(int64(len(p))) > b.folder.quota {
+		b.folder.used.Add(-int64(len(p)))
+		return 0, ErrFull
+	}
+	b.rest += int64(len(p))
+	n, err := b.file.WriteAt(p, b.rest-int64(len(p)))
+	if err != nil {
+		err = fmt.Errorf("cannot put upload aside: %w", err)
+	}
+	return n, err
+}
+
+func (b *Body) create() error {
+	file, err := os.CreateTemp(b.folder.dir, "upload-*")
+	if err != nil {
+		return fmt.Errorf("cannot put upload aside: %w", err)
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		return errors.Join(fmt.Errorf("cannot put upload aside: %w", err), file.Close())
+	}
+	b.file = file
+	return nil
+}
+
+// Clean removes what a crash may have left between the making of a file and
+// the removal of its name.
+func (f *Folder) Clean() error {
+	left, err := filepath.Glob(filepath.Join(f.dir, "upload-*"))
+	for _, name := range left {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
+
+var pieces = sync.Pool{New: func() any { b := make([]byte, piece); return &b }}
+
+// Send writes the bytes from from to to.
+func (b *Body) Send(w io.Writer, from, to int64) error {
+	if from < 0 || from > to || to > b.Size() {
+		return fmt.Errorf("BUG: cannot send part of upload; got %d to %d; want within %d", from, to, b.Size())
+	}
+	if head := int64(len(b.head)); from < head {
+		n := min(to, head)
+		if _, err := w.Write(b.head[from:n]); err != nil {
+			return err
+		}
+		from = n
+	}
+	if from == to {
+		return nil
+	}
+	buf := pieces.Get().(*[]byte)
+	defer pieces.Put(buf)
+	for from < to {
+		at := from - int64(len(b.head))
+		n, err := b.file.ReadAt((*buf)[:min(to-from, piece)], at)
+		if n == 0 && err != nil {
+			return fmt.Errorf("cannot read upload again: %w", err)
+		}
+		if _, err := w.Write((*buf)[:n]); err != nil {
+			return err
+		}
+		from += int64(n)
+	}
+	return nil
+}
+
+// Close gives up the body.
+func (b *Body) Close() error {
+	b.folder.used.Add(-b.rest)
+	b.head, b.rest = nil, 0
+	if b.file == nil {
+		return nil
+	}
+	file := b.file
+	b.file = nil
+	return file.Close()
+}

@@ -1,0 +1,73 @@
+package spool_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/signalbox-ai/signalbox/host/spool"
+)
+
+func TestBodyIsSentAsWritten(t *testing.T) {
+	dir := t.TempDir()
+	f := func(size int) {
+		t.Helper()
+		folder := spool.New(dir, 1<<30)
+		b := folder.Body()
+		want := make([]byte, size)
+		for i := range want {
+			want[i] = byte(i*7 + i>>9)
+		}
+		for rest := want; len(rest) > 0; {
+			n := min(len(rest), 100_003)
+			if m, err := b.Write(rest[:n]); m != n || err != nil {
+				t.Fatalf("Write = %d, %v", m, err)
+			}
+			rest = rest[n:]
+		}
+		if b.Size() != int64(size) {
+			t.Errorf("Size = %d, want %d", b.Size(), size)
+		}
+		for _, part := range [][2]int{{0, size}, {0, 0}, {size, size}, {size / 3, size / 2}, {max(0, size-1), size}} {
+			var got bytes.Buffer
+			if err := b.Send(&got, int64(part[0]), int64(part[1])); err != nil || !bytes.Equal(got.Bytes(), want[part[0]:part[1]]) {
+				t.Errorf("Send%v of %d: %d bytes, %v", part, size, got.Len(), err)
+			}
+		}
+		if err := b.Close(); err != nil || folder.Used() != 0 {
+			t.Errorf("Close: %v, %d bytes in use", err, folder.Used())
+		}
+	}
+	f(0)
+	f(1)
+	f(1 << 20)
+	f(1<<20 + 1)
+	f(5_000_000)
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestQuota(t *testing.T) {
+	folder := spool.New(t.TempDir(), 3<<20)
+	a, b := folder.Body(), folder.Body()
+	if _, err := a.Write(make([]byte, 3<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Write(make([]byte, 3<<20)); !errors.Is(err, spool.ErrFull) {
+		t.Errorf("Write = %v, want ErrFull", err)
+	}
+	_ = a.Close()
+	if _, err := b.Write(make([]byte, 2<<20)); err != nil {
+		t.Errorf("Write after room was made: %v", err)
+	}
+	if err := b.Send(io.Discard, 0, b.Size()+1); err == nil {
+		t.Error("Send beyond the end succeeds")
+	}
+	_ = b.Close()
+	if folder.Used() != 0 {
+		t.Errorf("%d bytes in use", folder.Used())
+	}
+}
