@@ -74,6 +74,7 @@ func TestAppendErrorEvent(t *testing.T) {
 		}
 	}
 	f(OpenAIChat, "data: {\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"param\":null,\"code\":\"stream_cut\"}}\n\n")
+	f(OpenAIResponses, "event: error\ndata: {\"type\":\"error\",\"code\":\"stream_cut\",\"message\":\"m\",\"param\":null,\"sequence_number\":0}\n\n")
 	f(AnthropicMessages, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\",\"code\":\"stream_cut\"},\"request_id\":null}\n\n")
 }
 

@@ -2,33 +2,44 @@ package wire
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 )
+
+// pairs are all translations, in the order of their codecs.
+func pairs() (out []pair) {
+	for _, from := range codecs {
+		for _, to := range codecs {
+			if _, ok := translations[pair{from.dialect, to.dialect}]; ok {
+				out = append(out, pair{from.dialect, to.dialect})
+			}
+		}
+	}
+	return out
+}
 
 // seeds adds the sections called name of the golden files of a kind.
 func seeds(f *testing.F, what, name string) {
 	f.Helper()
 	for _, g := range goldens(f) {
-		if g.what == what {
-			f.Add(g.from == AnthropicMessages, []byte(g.section(name)))
+		if i := slices.Index(pairs(), pair{g.from, g.to}); g.what == what && i >= 0 {
+			f.Add(uint8(i), []byte(g.section(name)))
 		}
 	}
 }
 
-func direction(t testing.TB, anthropicCaller bool) (tr Translation, from, to Dialect) {
-	from, to = OpenAIChat, AnthropicMessages
-	if anthropicCaller {
-		from, to = to, from
-	}
-	return fixed(t, from, to), from, to
+func direction(t testing.TB, which uint8) (tr Translation, from, to Dialect) {
+	all := pairs()
+	p := all[int(which)%len(all)]
+	return fixed(t, p.from, p.to), p.from, p.to
 }
 
 // FuzzRequest: a request either fails with an error that names a status, or
 // comes out as JSON that the other direction reads.
 func FuzzRequest(f *testing.F) {
 	seeds(f, "request", "in.json")
-	f.Fuzz(func(t *testing.T, anthropicCaller bool, body []byte) {
-		tr, from, to := direction(t, anthropicCaller)
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		tr, from, to := direction(t, which)
 		for _, model := range [...]string{"claude-sonnet-4-5", "claude-opus-5", "gpt-5", "other"} {
 			out, _, err := tr.Request(nil, body, model)
 			if err != nil {
@@ -43,16 +54,17 @@ func FuzzRequest(f *testing.F) {
 			if !json.Valid(out) {
 				t.Fatalf("%q: %s is not JSON", body, out)
 			}
-			back, _ := Translate(to, from)
-			_, _, _ = back.Request(nil, out, model)
+			if back, ok := Translate(to, from); ok {
+				_, _, _ = back.Request(nil, out, model)
+			}
 		}
 	})
 }
 
 func FuzzResponse(f *testing.F) {
 	seeds(f, "response", "in.json")
-	f.Fuzz(func(t *testing.T, anthropicCaller bool, body []byte) {
-		tr, from, _ := direction(t, anthropicCaller)
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		tr, from, _ := direction(t, which)
 		out, u, err := tr.Response(nil, body, "alias")
 		if err != nil {
 			return
@@ -70,8 +82,8 @@ func FuzzResponse(f *testing.F) {
 // out is events of JSON, and only a stream that ended is finished.
 func FuzzStream(f *testing.F) {
 	seeds(f, "stream", "in.sse")
-	f.Fuzz(func(t *testing.T, anthropicCaller bool, sse []byte) {
-		tr, from, _ := direction(t, anthropicCaller)
+	f.Fuzz(func(t *testing.T, which uint8, sse []byte) {
+		tr, from, _ := direction(t, which)
 		st := tr.Stream("alias", true)
 		var out []byte
 		var err error
@@ -98,8 +110,8 @@ func FuzzStream(f *testing.F) {
 
 func FuzzError(f *testing.F) {
 	seeds(f, "error", "in.json")
-	f.Fuzz(func(t *testing.T, anthropicCaller bool, body []byte) {
-		tr, _, _ := direction(t, anthropicCaller)
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		tr, _, _ := direction(t, which)
 		for _, status := range [...]int{0, 200, 400, 429, 529, 999} {
 			if out := tr.Error(nil, status, body); !json.Valid(out) {
 				t.Fatalf("%q: %s is not JSON", body, out)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openai/openai-go/v3/responses"
 	"pgregory.net/rapid"
 )
 
@@ -58,19 +59,29 @@ func drawConversation(t *rapid.T) object {
 // TestRequestsThereAndBack: what has a form in both dialects is the same after
 // it has gone there and back, and there again.
 func TestRequestsThereAndBack(t *testing.T) {
-	there, back := fixed(t, OpenAIChat, AnthropicMessages), fixed(t, AnthropicMessages, OpenAIChat)
-	rapid.Check(t, func(t *rapid.T) {
-		body, err := json.Marshal(drawConversation(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		first := request1(t, there, body, "claude-sonnet-4")
-		chat := request1(t, back, first, "gpt-4o")
-		again := request1(t, there, chat, "claude-sonnet-4")
-		if !sameJSON(first, again) {
-			t.Fatalf("%s\nthere: %s\nback:  %s\nagain: %s", body, first, chat, again)
-		}
-	})
+	f := func(to Dialect, model string) {
+		t.Helper()
+		there, back := fixed(t, OpenAIChat, to), fixed(t, to, OpenAIChat)
+		rapid.Check(t, func(t *rapid.T) {
+			q := drawConversation(t)
+			if to == OpenAIResponses { // which has no such parameter, and a least for the other
+				delete(q, "stop")
+				q["max_tokens"] = q["max_tokens"].(int) + minOutput
+			}
+			body, err := json.Marshal(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := request1(t, there, body, model)
+			chat := request1(t, back, first, "gpt-4o")
+			again := request1(t, there, chat, model)
+			if !sameJSON(first, again) {
+				t.Fatalf("%s\nthere: %s\nback:  %s\nagain: %s", body, first, chat, again)
+			}
+		})
+	}
+	f(AnthropicMessages, "claude-sonnet-4")
+	f(OpenAIResponses, "gpt-4o")
 }
 
 func request1(t *rapid.T, tr Translation, body []byte, model string) []byte {
@@ -110,7 +121,7 @@ func sseOf(t *rapid.T, name string, v any) string {
 // TestOpenAIStreamsAddUp: however an answer is cut into chunks, the vendor's
 // accumulator gets the whole of it.
 func TestOpenAIStreamsAddUp(t *testing.T) {
-	tr := fixed(t, AnthropicMessages, OpenAIChat)
+	toAnthropic, toResponses := fixed(t, AnthropicMessages, OpenAIChat), fixed(t, OpenAIResponses, OpenAIChat)
 	rapid.Check(t, func(t *rapid.T) {
 		thought, text := drawText(t, "thought"), drawText(t, "text")
 		args, _ := json.Marshal(object{"q": drawText(t, "argument")})
@@ -125,27 +136,76 @@ func TestOpenAIStreamsAddUp(t *testing.T) {
 		for _, p := range cut(t, text) {
 			sse += chunk(object{"content": p}, nil)
 		}
-		for i := range calls {
-			sse += chunk(object{"tool_calls": []any{object{"index": i, "id": fmt.Sprint("call_", i), "function": object{"name": "f", "arguments": ""}}}}, nil)
-			for _, p := range cut(t, string(args)) {
-				sse += chunk(object{"tool_calls": []any{object{"index": i, "function": object{"arguments": p}}}}, nil)
-			}
-		}
+		sse += drawCalls(t, chunk, calls, string(args))
 		sse += chunk(object{}, "stop") + "data: [DONE]\n\n"
-		m := accumulateAnthropic(t, runStream(t, tr, sse))
+		m := accumulateAnthropic(t, runStream(t, toAnthropic, sse))
 		if len(m.Content) != 2+calls || m.Content[0].Thinking != thought || m.Content[1].Text != text {
 			t.Fatalf("%q %q came as %+v", thought, text, m.Content)
 		}
-		for _, c := range m.Content[2:] {
-			if !sameJSON(c.Input, args) {
-				t.Fatalf("%s came as %s", args, c.Input)
+		for i, c := range m.Content[2:] {
+			if !sameJSON(c.Input, args) || c.ID != fmt.Sprint("call_", i) {
+				t.Fatalf("%s came as %s, id %s", args, c.Input, c.ID)
 			}
 		}
+		checkOutput(t, accumulateResponse(t, runStream(t, toResponses, sse)), thought, text, calls, args)
 	})
 }
 
+// drawCalls draws chunks of calls, one after another or mixed.
+func drawCalls(t *rapid.T, chunk func(object, any) string, calls int, args string) (sse string) {
+	call := func(i int, function object) string {
+		c := object{"index": i, "function": function}
+		if function["name"] != nil {
+			c["id"] = fmt.Sprint("call_", i)
+		}
+		return chunk(object{"tool_calls": []any{c}}, nil)
+	}
+	mixed := rapid.Bool().Draw(t, "mixed")
+	rest := make([]string, calls)
+	for i := range calls {
+		sse += call(i, object{"name": "f", "arguments": ""})
+		if rest[i] = args; !mixed {
+			for _, p := range cut(t, args) {
+				sse += call(i, object{"arguments": p})
+			}
+		}
+	}
+	for left := calls; mixed && left > 0; {
+		i := rapid.IntRange(0, calls-1).Draw(t, "of")
+		if rest[i] == "" {
+			continue
+		}
+		runes := []rune(rest[i])
+		n := rapid.IntRange(1, len(runes)).Draw(t, "piece")
+		sse += call(i, object{"arguments": string(runes[:n])})
+		if rest[i] = string(runes[n:]); rest[i] == "" {
+			left--
+		}
+	}
+	return sse
+}
+
+// checkOutput checks the items of an answer: reasoning, if there was any, a message, calls.
+func checkOutput(t *rapid.T, r responses.Response, thought, text string, calls int, args []byte) {
+	items := r.Output
+	if thought != "" {
+		if items[0].Type != "reasoning" || items[0].Summary[0].Text != thought {
+			t.Fatalf("%q came as %+v", thought, items[0])
+		}
+		items = items[1:]
+	}
+	if len(items) != 1+calls || items[0].Content[0].Text != text {
+		t.Fatalf("%q and %d calls came as %+v", text, calls, items)
+	}
+	for _, c := range items[1:] {
+		if !sameJSON([]byte(c.Arguments.OfString), args) {
+			t.Fatalf("%s came as %s", args, c.Arguments.OfString)
+		}
+	}
+}
+
 func TestAnthropicStreamsAddUp(t *testing.T) {
-	tr := fixed(t, OpenAIChat, AnthropicMessages)
+	tr, toResponses := fixed(t, OpenAIChat, AnthropicMessages), fixed(t, OpenAIResponses, AnthropicMessages)
 	rapid.Check(t, func(t *rapid.T) {
 		text := drawText(t, "text")
 		args, _ := json.Marshal(object{"q": drawText(t, "argument")})
@@ -172,6 +232,7 @@ func TestAnthropicStreamsAddUp(t *testing.T) {
 		}
 		sse += sseOf(t, "message_delta", object{"type": "message_delta", "delta": object{"stop_reason": "tool_use"}, "usage": object{"output_tokens": 7}})
 		sse += sseOf(t, "message_stop", object{"type": "message_stop"})
+		checkOutput(t, accumulateResponse(t, runStream(t, toResponses, sse)), "", text, calls, args)
 		c := accumulateOpenAI(t, runStream(t, tr, sse))
 		if m := c.Choices[0].Message; m.Content != text || len(m.ToolCalls) != calls || c.Usage.TotalTokens != 10 {
 			t.Fatalf("%q and %d calls came as %+v, usage %+v", text, calls, m, c.Usage)
@@ -179,6 +240,51 @@ func TestAnthropicStreamsAddUp(t *testing.T) {
 		for _, call := range c.Choices[0].Message.ToolCalls {
 			if call.Function.Arguments != string(args) {
 				t.Fatalf("%s came as %s", args, call.Function.Arguments)
+			}
+		}
+	})
+}
+
+// TestResponsesStreamsAddUp: an upstream's items, streamed side by side.
+func TestResponsesStreamsAddUp(t *testing.T) {
+	toOpenAI, toAnthropic := fixed(t, OpenAIChat, OpenAIResponses), fixed(t, AnthropicMessages, OpenAIResponses)
+	rapid.Check(t, func(t *rapid.T) {
+		text := drawText(t, "text")
+		args, _ := json.Marshal(object{"q": drawText(t, "argument")})
+		calls := rapid.IntRange(0, 3).Draw(t, "calls")
+		event := func(typ string, members object) string {
+			members["type"] = "response." + typ
+			return sseOf(t, "response."+typ, members)
+		}
+		sse := event("created", object{"response": object{"id": "resp_1", "status": "in_progress"}})
+		sse += event("output_item.added", object{"output_index": 0, "item": object{"type": "message", "id": "msg_1"}})
+		for _, p := range cut(t, text) {
+			sse += event("output_text.delta", object{"output_index": 0, "delta": p})
+		}
+		sse += event("output_item.done", object{"output_index": 0, "item": object{"type": "message"}})
+		for i := range calls {
+			sse += event("output_item.added", object{"output_index": i + 1, "item": object{"type": "function_call", "call_id": fmt.Sprint("call_", i), "name": "f"}})
+		}
+		for i := range calls {
+			for _, p := range cut(t, string(args)) {
+				sse += event("function_call_arguments.delta", object{"output_index": calls - i, "delta": p})
+			}
+		}
+		for i := range calls {
+			sse += event("output_item.done", object{"output_index": i + 1, "item": object{"type": "function_call", "arguments": string(args)}})
+		}
+		sse += event("completed", object{"response": object{"status": "completed", "usage": object{"input_tokens": 3, "output_tokens": 7, "total_tokens": 10}}})
+		c := accumulateOpenAI(t, runStream(t, toOpenAI, sse))
+		if m := c.Choices[0].Message; m.Content != text || len(m.ToolCalls) != calls || c.Usage.TotalTokens != 10 {
+			t.Fatalf("%q and %d calls came as %+v, usage %+v", text, calls, m, c.Usage)
+		}
+		m := accumulateAnthropic(t, runStream(t, toAnthropic, sse))
+		if len(m.Content) != 1+calls || m.Content[0].Text != text {
+			t.Fatalf("%q and %d calls came as %+v", text, calls, m.Content)
+		}
+		for i, c := range m.Content[1:] {
+			if !sameJSON(c.Input, args) || c.ID != fmt.Sprint("call_", i) {
+				t.Fatalf("%s came as %s, id %s", args, c.Input, c.ID)
 			}
 		}
 	})
@@ -219,7 +325,7 @@ func TestStreamsCutAnywhereFail(t *testing.T) {
 			if out, err = st.Finish(out); err == nil {
 				t.Errorf("%s: cut after %d of %d events and not noticed", g.file, n, len(list))
 			}
-			if strings.Contains(string(out), "[DONE]") || strings.Contains(string(out), "message_stop") {
+			if strings.Contains(string(out), "[DONE]") || strings.Contains(string(out), "message_stop") || strings.Contains(string(out), "response.completed") {
 				t.Errorf("%s: cut after %d of %d events, yet ended: %s", g.file, n, len(list), out)
 			}
 		}

@@ -31,12 +31,28 @@ func AppendError(dst []byte, d Dialect, e *Error, requestID string) []byte {
 // AppendErrorEvent appends the server-sent event that ends a stream which has
 // begun and cannot go on.
 func AppendErrorEvent(dst []byte, d Dialect, e *Error, requestID string) []byte {
-	if d == AnthropicMessages {
+	switch d {
+	case OpenAIResponses:
+		return appendResponsesError(dst, e)
+	case AnthropicMessages:
 		dst = append(dst, "event: error\n"...)
 	}
 	dst = append(dst, "data: "...)
 	dst = AppendError(dst, d, e, requestID)
 	return append(dst, "\n\n"...)
+}
+
+// appendResponsesError appends a stream's error event as the Responses API has
+// it. Its number is 0, since whoever ends a stream that broke may not know how
+// far it had come; clients take the event as the last one by its type.
+func appendResponsesError(dst []byte, e *Error) []byte {
+	dst = append(dst, "event: error\ndata: {\"type\":\"error\",\"code\":"...)
+	dst = lex.AppendString(dst, errorCode(e))
+	dst = append(dst, `,"message":`...)
+	dst = lex.AppendString(dst, e.Message)
+	dst = append(dst, `,"param":`...)
+	dst = appendStringOrNull(dst, e.Param)
+	return append(dst, ",\"sequence_number\":0}\n\n"...)
 }
 
 func appendStringOrNull(dst []byte, s string) []byte {
