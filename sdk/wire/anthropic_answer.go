@@ -160,12 +160,12 @@ func appendAnthropicHead(dst []byte, id raw, s *stamp) []byte {
 }
 
 func appendAnthropicUsage(dst []byte, u *Usage) []byte {
-	dst = append(dst, `{"input_tokens":`...)
-	dst = appendInt(dst, u.Input)
+	dst = append(dst, `{"input_tokens":`...) // of any kind: the API tells text from pictures by nothing
+	dst = appendInt(dst, u.Prompt()-u.cacheRead()-u.CacheWrite5m-u.CacheWrite1h)
 	dst = append(dst, `,"cache_creation_input_tokens":`...)
 	dst = appendInt(dst, u.CacheWrite5m+u.CacheWrite1h)
 	dst = append(dst, `,"cache_read_input_tokens":`...)
-	dst = appendInt(dst, u.CacheRead)
+	dst = appendInt(dst, u.cacheRead())
 	if u.CacheWrite1h > 0 {
 		dst = append(dst, `,"cache_creation":{"ephemeral_5m_input_tokens":`...)
 		dst = appendInt(dst, u.CacheWrite5m)

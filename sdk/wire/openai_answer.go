@@ -247,11 +247,45 @@ func appendOpenAIUsage(dst []byte, u *Usage) []byte {
 	dst = appendInt(dst, u.Completion())
 	dst = append(dst, `,"total_tokens":`...)
 	dst = appendInt(dst, u.Total())
-	dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
-	dst = appendInt(dst, u.CacheRead)
-	dst = append(dst, `,"cache_write_tokens":`...)
-	dst = appendInt(dst, u.CacheWrite5m+u.CacheWrite1h)
-	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
-	dst = appendInt(dst, u.Reasoning)
+	dst = append(dst, `,"prompt_tokens_details":{`...)
+	dst = appendPromptDetails(dst, u)
+	dst = append(dst, `},"completion_tokens_details":{`...)
+	dst = appendCompletionDetails(dst, u)
 	return append(dst, "}}"...)
 }
+
+// appendPromptDetails appends what lies inside the prompt, without a leading comma.
+func appendPromptDetails(dst []byte, u *Usage) []byte {
+	dst = append(dst, `"cached_tokens":`...)
+	dst = appendInt(dst, u.cacheRead())
+	dst = append(dst, `,"cache_write_tokens":`...)
+	dst = appendInt(dst, u.CacheWrite5m+u.CacheWrite1h)
+	dst = appendCount(dst, "audio_tokens", u.AudioInput+u.CacheReadAudio)
+	dst = appendCount(dst, "image_tokens", u.ImageInput+u.CacheReadImage)
+	if u.CacheReadAudio+u.CacheReadImage > 0 {
+		dst = append(dst, `,"cached_tokens_details":{"audio_tokens":`...)
+		dst = appendInt(dst, u.CacheReadAudio)
+		dst = append(dst, `,"image_tokens":`...)
+		dst = append(appendInt(dst, u.CacheReadImage), '}')
+	}
+	return dst
+}
+
+// appendCompletionDetails appends what lies inside the completion, likewise.
+func appendCompletionDetails(dst []byte, u *Usage) []byte {
+	dst = append(dst, `"reasoning_tokens":`...)
+	dst = appendInt(dst, u.Reasoning)
+	dst = appendCount(dst, "audio_tokens", u.AudioOutput)
+	return appendCount(dst, "image_tokens", u.ImageOutput)
+}
+
+// appendCount appends `,"name":n`; nothing when n is 0.
+func appendCount(dst []byte, name string, n int64) []byte {
+	if n == 0 {
+		return dst
+	}
+	return appendInt(appendName(dst, name), n)
+}
+
+// cacheRead is what was read from a cache, of any kind.
+func (u *Usage) cacheRead() int64 { return u.CacheRead + u.CacheReadAudio + u.CacheReadImage }
