@@ -23,7 +23,7 @@ const module = "github.com/signalbox-ai/signalbox/"
 // that is missing here may import nothing, so that a new one is placed on
 // purpose. Tests may import more: they put stages together.
 var layers = map[string]string{
-	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/provider/jail host/route",
+	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/provider/jail host/route sdk/provider/conform",
 
 	"host": "host/admin host/auth host/budget host/call host/config host/dispatch host/ledger host/meter " +
 		"host/policy host/provider host/route host/seal host/server host/spool host/store host/telemetry sdk/provider/proto sdk/wire",

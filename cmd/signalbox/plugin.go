@@ -15,5 +15,5 @@ func pluginCommand(src *sources) *cobra.Command {
 
 // pluginCommands are its subcommands, those that write an adapter first.
 func pluginCommands(*sources) []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{pluginVerifyCommand()}
 }
