@@ -33,14 +33,15 @@ const (
 // connection itself. So no byte is copied here, TLS stays the adapter's, and
 // as it can connect nothing it cannot point a connection elsewhere.
 type fence struct {
-	conn   *net.UnixConn
-	log    *slog.Logger
-	limit  *rate.Limiter // of what is logged
-	hosts  atomic.Pointer[egress.Hosts]
-	proxy  func(*url.URL) (*url.URL, error)
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	conn     *net.UnixConn
+	log      *slog.Logger
+	limit    *rate.Limiter // of what is logged
+	hosts    atomic.Pointer[egress.Hosts]
+	proxy    func(*url.URL) (*url.URL, error)
+	resolver *net.Resolver // nil: the usual one
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
 
 	granted, refused atomic.Int64
 }
@@ -109,13 +110,13 @@ func (f *fence) answer(id, addr string) {
 			return
 		}
 	}
-	f.say(id + " " + clip(err.Error()))
+	f.say(id + " " + err.Error())
 }
 
 // say sends a packet; an adapter that takes none for long gets none.
 func (f *fence) say(text string) {
 	_ = f.conn.SetWriteDeadline(time.Now().Add(fenceTimeout))
-	_, _ = f.conn.Write([]byte(text))
+	_, _ = f.conn.Write([]byte(text[:min(len(text), egress.MaxPacket)]))
 }
 
 func (f *fence) give(id string, c *net.TCPConn) error {
@@ -150,7 +151,7 @@ func (f *fence) dial(ctx context.Context, addr string) (*net.TCPConn, error) {
 		return throughProxy(ctx, proxy, u.Host)
 	}
 	allowed := f.hosts.Load().AllowIP(u.Hostname())
-	d := net.Dialer{KeepAlive: 30 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+	d := net.Dialer{KeepAlive: 30 * time.Second, Resolver: f.resolver, Control: func(_, address string, _ syscall.RawConn) error {
 		// Between resolution and connection: no second look-up slips another one in.
 		ap, err := netip.ParseAddrPort(address)
 		if err != nil || !allowed(ap.Addr()) {

@@ -125,6 +125,10 @@ func answer(c *fakeConfig) sdk.HandlerFunc {
 		switch body := string(r.Body()); body {
 		case "die":
 			os.Exit(3)
+		case "farewell":
+			fmt.Println("out: so long")
+			fmt.Fprintln(os.Stderr, "err: farewell")
+			os.Exit(3)
 		case "hang":
 			<-r.Context().Done()
 			return context.Cause(r.Context())

@@ -203,15 +203,15 @@ func (u *unit) lost(err error) {
 		}
 	}
 	closeAll(u.publish(direct, true))
+	u.mu.Lock()
+	u.rpc = nil
+	u.mu.Unlock()
+	u.in.kill() // which reads its log to the end
 	if words := u.in.log.words(); words != "" {
 		u.sup.opts.Log.Error("adapter lost", "provider", u.spec.Name, "error", err, "last_words", words)
 	} else {
 		u.sup.opts.Log.Error("adapter lost", "provider", u.spec.Name, "error", err)
 	}
-	u.mu.Lock()
-	u.rpc = nil
-	u.mu.Unlock()
-	u.in.kill()
 	u.in = nil
 }
 

@@ -32,7 +32,10 @@ func CheckPeer(raw syscall.RawConn, pid int) error {
 
 // peerOnly lets the gateway alone speak gRPC to the adapter. It changes
 // nothing on the wire.
-type peerOnly struct{ pid int }
+type peerOnly struct {
+	pid     int
+	printed *printing
+}
 
 type peerInfo struct{ credentials.CommonAuthInfo }
 
@@ -51,6 +54,7 @@ func (p peerOnly) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, e
 		c.Close()
 		return nil, nil, err
 	}
+	p.printed.direct() // whoever serves a request comes after
 	return c, peerInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -23,16 +24,29 @@ func Serve(control pb.ProviderServer) {
 	if os.Getenv(proto.CookieKey) == proto.CookieValue {
 		go lifeline(os.Stdin)
 	}
+	printed := &printing{to: os.Stderr}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion: proto.Version, MagicCookieKey: proto.CookieKey, MagicCookieValue: proto.CookieValue,
 		},
 		Plugins: plugin.PluginSet{proto.PluginName: &server{control: control}},
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.Creds(peerOnly{os.Getppid()}))...)
+			return grpc.NewServer(append(opts, grpc.Creds(peerOnly{os.Getppid(), printed}))...)
 		},
 		Logger: hclog.NewNullLogger(),
 	})
+}
+
+// printing sends what the adapter prints to standard error itself, once the
+// first connection has come. go-plugin brings it over a stream of its own
+// instead, where the last lines before an exit are lost.
+type printing struct {
+	to   *os.File
+	once sync.Once
+}
+
+func (p *printing) direct() {
+	p.once.Do(func() { os.Stdout, os.Stderr = p.to, p.to })
 }
 
 // lifeline ends the process when its standard input does: the gateway holds
