@@ -1,8 +1,11 @@
 package meter
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -30,12 +33,18 @@ func TestShippedPrices(t *testing.T) {
 			t.Errorf("%s = %+v; want %+v", target, *got, want)
 		}
 	}
-	mini := call.Price{Input: 150e6, CacheRead: 75e6, CacheWrite5m: 150e6, CacheWrite1h: 150e6, Output: 600e6, Reasoning: 600e6, Context: 128_000, MaxOutput: 16_384}
-	f("openai/gpt-4o-mini", mini)
-	f("openai/gpt-4o-mini-2024-07-18", mini)
-	f("anthropic/claude-haiku-4-5", call.Price{Input: 1e9, CacheRead: 100e6, CacheWrite5m: 1250e6, CacheWrite1h: 2e9, Output: 5e9, Reasoning: 5e9, Context: 200_000, MaxOutput: 64_000})
+	text := func(p call.Price) call.Price { // what is not text costs the same
+		p.Reasoning, p.AudioInput, p.AudioOutput, p.ImageInput, p.ImageOutput = p.Output, p.Input, p.Output, p.Input, p.Output
+		p.CacheReadAudio, p.CacheReadImage = p.CacheRead, p.CacheRead
+		return p
+	}
+	mini := text(call.Price{Input: 150e6, CacheRead: 75e6, CacheWrite5m: 150e6, CacheWrite1h: 150e6, Output: 600e6, Context: 128_000, MaxOutput: 16_384})
 	f("demo/echo", mini)
-	f("demo/embed", call.Price{Input: 20e6, CacheRead: 20e6, CacheWrite5m: 20e6, CacheWrite1h: 20e6})
+	f("demo/embed", text(call.Price{Input: 20e6, CacheRead: 20e6, CacheWrite5m: 20e6, CacheWrite1h: 20e6}))
+	f("cerebras/gpt-oss-120b", text(call.Price{Input: 350e6, CacheRead: 350e6, CacheWrite5m: 350e6, CacheWrite1h: 350e6, Output: 750e6, Context: 131_072, MaxOutput: 65_536}))
+	f("deepgram/nova-3", call.Price{Hour: 258e6})
+	f("deepgram/aura-2-thalia-en", call.Price{Characters: 30e9})
+	f("openai/omni-moderation-latest", call.Price{})
 	for _, unknown := range []string{"openai/gpt-unheard-of", "ollama/llama", "gpt-4o-mini", "openai/", ""} {
 		if p := c.Price(unknown); p != nil {
 			t.Errorf("%q costs %+v; want no price", unknown, *p)
@@ -47,15 +56,28 @@ func TestShippedPrices(t *testing.T) {
 }
 
 func TestEveryShippedPriceIsPlausible(t *testing.T) {
-	for name, p := range shipped(t, nil).prices {
-		if p.Input <= 0 || p.CacheRead > p.Input || p.CacheWrite5m < p.Input || p.CacheWrite1h < p.CacheWrite5m {
+	for name, m := range shipped(t, nil).models {
+		p := m.Price
+		if p.Input < 0 || p.CacheRead > p.Input || p.CacheWrite5m < p.Input || p.CacheWrite1h < p.CacheWrite5m {
 			t.Errorf("%s: prices of the prompt are out of order: %+v", name, *p)
 		}
-		if p.Output > 0 && (p.Output < p.Input || p.Context == 0 || p.MaxOutput == 0) {
+		if p.Free() && !strings.Contains(name, "moderation") {
+			t.Errorf("%s is free", name)
+		}
+		if p.Output > 0 && p.AudioOutput == p.Output && p.ImageOutput == p.Output && m.Out == nil && (p.Output < p.Input || p.Context == 0 || p.MaxOutput == 0) {
 			t.Errorf("%s: answers are cheaper than prompts or have no bound: %+v", name, *p)
 		}
-		if l := p.Long; l != nil && (l.Input < p.Input || l.Output < p.Output || p.LongFrom <= 0 || p.LongFrom > p.Context) {
+		if p.ImageOutput > 0 && len(m.Out) > 0 && p.MaxOutput == 0 && p.Image == 0 && slices.Contains(m.Out, "image") {
+			t.Errorf("%s: its images have no bound", name)
+		}
+		if l := p.Long; l != nil && (l.Input < p.Input || l.Output < p.Output || l.Searches < p.Searches || p.LongFrom <= 0 || p.LongFrom > p.Context) {
 			t.Errorf("%s: long prompts are cheaper or have no start: %+v from %d", name, *l, p.LongFrom)
+		}
+		if p.At(time.Now()) == nil && p.At(m.AsOf) == nil || p.Until != 0 && p.Next == nil {
+			t.Errorf("%s has no price at all, or none any more from a day on", name)
+		}
+		if m.Source == "" || m.AsOf.Year() < 2025 {
+			t.Errorf("%s has no source or no date", name)
 		}
 	}
 }
@@ -71,24 +93,34 @@ func TestOverrides(t *testing.T) {
 func TestMalformedListsAreErrors(t *testing.T) {
 	f := func(models, want string) {
 		t.Helper()
-		raw := `[{"provider":"p","source":"s","models":[` + models + `]}]`
-		c, err := parseCatalog([]byte(raw))
+		raw := `{"provider":"p","source":"s","models":[` + models + `]}`
+		c := &Catalog{models: map[string]*Model{}}
+		err := c.addList([]byte(raw), time.Now())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, %v; want %q", models, c, err, want)
 		}
 	}
 	good := `{"model":"m","input":"1","output":"2","as_of":"2026-01-01"}`
 	f(good+","+good, "listed twice")
-	f(`{"model":"m","input":"1","as_of":"2026-01-01"}`, `output ""`)
+	f(`{"model":"m","input":"1","as_of":"2026-01-01"}`, `output is missing`)
+	f(`{"model":"m","audio_output":"1","as_of":"2026-01-01"}`, `input is missing`)
+	f(`{"model":"m","input":"1","output":"2","as_of":"2026-01-01","batch":"0"}`, `batch: "0" is not a factor`)
+	f(`{"model":"m","input":"1","output":"2","as_of":"2026-01-01","flex":{"inptu":"1"}}`, `flex: json: unknown field`)
+	f(`{"model":"m","input":"1","output":"2","as_of":"2026-01-01","regions":{"us":"1.00001"}}`, `regions.us`)
+	f(`{"model":"m","input":"1","output":"2","as_of":"2026-01-01","from":"soon"}`, `from is not a date`)
+	f(`{"model":"m","input":"1","output":"2","as_of":"2026-01-01","from":"2026-02-01","until":"2026-01-01"}`, `until is not after from`)
+	f(`{"model":"m","input":"1","output":"2","as_of":"2026-01-01","from":"2026-02-01"},`+good, `listed twice`)
+	f(`{"model":"m","sizes":[{"usd":"x"}],"as_of":"2026-01-01"}`, `sizes "x"`)
 	f(`{"model":"m","input":"1e-3","output":"2","as_of":"2026-01-01"}`, `input "1e-3"`)
 	f(`{"model":"m","input":"1","output":"-2","as_of":"2026-01-01"}`, `output "-2"`)
 	f(`{"model":"m","input":"1","output":"2000","as_of":"2026-01-01"}`, "more than 1000 dollars")
 	f(`{"model":"m","input":1,"output":"2","as_of":"2026-01-01"}`, "cannot unmarshal")
 	f(`{"model":"m","input":"1","output":"2"}`, "as_of")
 	f(`{"model":"m","inptu":"1","output":"2","as_of":"2026-01-01"}`, `unknown field "inptu"`)
-	f(`{"model":"m","input":"1","output":"2","as_of":"2026-01-01","long":{"from":1,"input":"1"}}`, "long: output")
-	for _, raw := range []string{"", "{", "[]]", `[{"models":[]}]`, "null 1"} {
-		if _, err := parseCatalog([]byte(raw)); err == nil {
+	f(`{"model":"m","input":"1","output":"2","as_of":"2026-01-01","long":{"from":1,"input":"1"}}`, "long: output is missing")
+	for _, raw := range []string{"", "{", "[]]", `{"models":[]}`, "null 1"} {
+		c := &Catalog{models: map[string]*Model{}}
+		if err := c.addList([]byte(raw), time.Now()); err == nil {
 			t.Errorf("%q is taken for a price list", raw)
 		}
 	}
@@ -107,26 +139,64 @@ func TestLongPromptsCostMore(t *testing.T) {
 	f(wire.Usage{CacheRead: 200_001}, 200_001*250)
 }
 
-func TestCostOfTheLargestUsageDoesNotOverflow(t *testing.T) {
-	p := call.Price{Input: call.MaxPrice, CacheRead: call.MaxPrice, CacheWrite5m: call.MaxPrice, CacheWrite1h: call.MaxPrice, Output: call.MaxPrice, Reasoning: call.MaxPrice}
+func TestCostOfTheLargestUsageSaturates(t *testing.T) {
+	var p call.Price
+	var u wire.Usage
+	for _, rate := range p.Rates() {
+		*rate = call.MaxPrice
+	}
+	for _, n := range u.Buckets() {
+		*n = 1 << 40
+	}
+	if got := p.Cost(u); got != math.MaxInt64 {
+		t.Errorf("got %d; want the largest number", got)
+	}
 	const most = 1 << 40
-	got := p.Cost(wire.Usage{Input: most, CacheRead: most, CacheWrite5m: most, CacheWrite1h: most, Output: most, Reasoning: most})
-	if want := int64(6 * most * (call.MaxPrice / 1e6)); got != want {
+	u = wire.Usage{Input: most, CacheRead: most, CacheWrite5m: most, CacheWrite1h: most, Output: most, Reasoning: most}
+	p.Request = 0
+	if got, want := p.Cost(u), int64(6*most*(call.MaxPrice/1e6)); got != want {
 		t.Errorf("got %d; want %d", got, want)
 	}
 }
 
-func FuzzParseCatalog(f *testing.F) {
-	f.Add(pricesJSON)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		c, err := parseCatalog(raw)
+func FuzzShippedLists(f *testing.F) {
+	lists, err := shippedLists.ReadDir("prices")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, l := range lists {
+		raw, err := shippedLists.ReadFile("prices/" + l.Name())
 		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c := &Catalog{models: map[string]*Model{}}
+		if c.addList(raw, time.Now()) != nil {
 			return
 		}
-		for name, p := range c.prices {
-			if min(p.Input, p.CacheRead, p.CacheWrite5m, p.CacheWrite1h, p.Output, p.Reasoning, p.Context, p.MaxOutput) < 0 || p.Input > call.MaxPrice {
-				t.Fatalf("%s: %+v", name, *p)
-			}
+		for name, m := range c.models {
+			plausible(t, name, m.Price)
 		}
 	})
+}
+
+// plausible holds what every price must, however it was read.
+func plausible(t *testing.T, name string, p *call.Price) {
+	for ; p != nil; p = p.Next {
+		for i, rate := range p.Rates() {
+			if *rate < 0 || *rate > 100*call.MaxPrice {
+				t.Fatalf("%s: %s is %d", name, call.RateNames[i], *rate)
+			}
+		}
+		if p.Context < 0 || p.MaxOutput < 0 {
+			t.Fatalf("%s: %+v", name, *p)
+		}
+		for _, other := range []*call.Price{p.Long, p.Batch, p.Flex, p.Priority} {
+			if other != nil {
+				plausible(t, name, other)
+			}
+		}
+	}
 }
