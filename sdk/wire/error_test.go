@@ -104,7 +104,7 @@ func TestReadError(t *testing.T) {
 	f(400, `{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}`,
 		ErrorBody{"", "invalid_request_error", "Your credit balance is too low to access the Anthropic API.", ""}, ClassQuota)
 	f(400, `[{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT"}}]`,
-		ErrorBody{"400", "INVALID_ARGUMENT", "API key not valid", ""}, ClassInvalid)
+		ErrorBody{"", "INVALID_ARGUMENT", "API key not valid", ""}, ClassAuth)
 	f(404, `{"error":"model \"x\" not found, try pulling it first"}`, ErrorBody{"", "", `model "x" not found, try pulling it first`, ""}, ClassInvalid)
 	f(422, `{"detail":[{"loc":["body","n"],"msg":"must be 1","type":"value_error"}]}`, ErrorBody{"", "value_error", "must be 1", ""}, ClassInvalid)
 	f(401, `{"detail":"Invalid token"}`, ErrorBody{"", "", "Invalid token", ""}, ClassAuth)

@@ -42,6 +42,7 @@ func ReadError(body []byte) (e ErrorBody, ok bool) {
 // object reads the members of one object; those of an inner error win.
 func (e *ErrorBody) object(r *lex.Reader, depth int) {
 	var inner ErrorBody
+	var reason string
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "error", "detail", "errors":
@@ -56,8 +57,11 @@ func (e *ErrorBody) object(r *lex.Reader, depth int) {
 			e.Code = scalar(r)
 		case "param":
 			e.Param = scalar(r)
+		case "details":
+			reason = googleDetails(r)
 		}
 	}
+	e.googleCode(reason)
 	if inner != (ErrorBody{}) {
 		e.Message, e.Type = or(inner.Message, e.Message), or(inner.Type, e.Type)
 		e.Code, e.Param = or(inner.Code, e.Code), or(inner.Param, e.Param)
@@ -129,6 +133,9 @@ var (
 		{"exceed context limit", ClassContextLength},
 		{"context window", ClassContextLength},
 		{"credit balance is too low", ClassQuota},
+		{"exceeds the maximum number of tokens allowed", ClassContextLength},
+		{"api key not valid", ClassAuth},
+		{"api key expired", ClassAuth},
 	}
 )
 
@@ -142,6 +149,9 @@ func (e ErrorBody) Class(status int) Class {
 	if c, ok := typeClasses[e.Type]; ok {
 		return c
 	}
+	if c := e.googleClass(); c != ClassNone {
+		return c
+	}
 	if status < 500 && status != 429 {
 		message := strings.ToLower(e.Message)
 		for _, t := range telling {
@@ -153,7 +163,7 @@ func (e ErrorBody) Class(status int) Class {
 	switch {
 	case status >= 400:
 		return ClassOfStatus(status)
-	case e.Type == "invalid_request_error":
+	case e.Type == "invalid_request_error", e.Type == "INVALID_ARGUMENT", e.Type == "FAILED_PRECONDITION":
 		return ClassInvalid
 	}
 	return ClassServer

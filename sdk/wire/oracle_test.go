@@ -31,7 +31,9 @@ var oracles = map[Dialect]oracle{
 	OpenAIChat: {requestAs[openai.ChatCompletionNewParams], []string{".stream", ".reasoning_content", ".reasoning_details", ".tool_choice.function.name"},
 		openAIAnswerOracle, openAIStreamOracle},
 	AnthropicMessages: {requestAs[anthropic.MessageNewParams], []string{".stream"}, anthropicAnswerOracle, anthropicStreamOracle},
-	OpenAIResponses:   {responsesRequest, []string{".stream", ".tool_choice.name"}, responsesAnswerOracle, responsesStreamOracle},
+	GeminiGenerate: {geminiRequestOracle, []string{".thoughtSignature", ".parts[].text", ".response.output", ".functionCall.args"},
+		geminiAnswerOracle, geminiStreamOracle},
+	OpenAIResponses: {responsesRequest, []string{".stream", ".tool_choice.name"}, responsesAnswerOracle, responsesStreamOracle},
 }
 
 func requestAs[P any](body []byte) (back []byte, err error) {
@@ -246,18 +248,34 @@ func TestUsageOfTranslatedAnswers(t *testing.T) {
 			for _, e := range events(g.section("in.sse")) {
 				out, _ = st.Event(out, e.name, []byte(e.data))
 			}
+			out, _ = st.Finish(out)
 			for _, e := range events(string(out)) {
 				ReadUsageEvent(g.from, []byte(e.data), &got)
 			}
 			want, _ = st.Usage()
 		}
-		if g.from == OpenAIChat || g.from == OpenAIResponses { // which has one kind of cache write
-			want.CacheWrite5m, want.CacheWrite1h = want.CacheWrite5m+want.CacheWrite1h, 0
-		}
-		if got != want {
+		if want = asWritten(g.from, want); got != want {
 			t.Errorf("%s: reads as %+v; want %+v", g.file, got, want)
 		}
 	}
+}
+
+// asWritten is u as far as a dialect tells its buckets apart.
+func asWritten(d Dialect, u Usage) Usage {
+	switch d {
+	case GeminiGenerate: // writes to a cache are input
+		u.Input += u.CacheWrite5m + u.CacheWrite1h
+		u.CacheWrite5m, u.CacheWrite1h = 0, 0
+		return u
+	case OpenAIChat, OpenAIResponses: // which have one kind of cache write
+		u.CacheWrite5m, u.CacheWrite1h = u.CacheWrite5m+u.CacheWrite1h, 0
+		return u
+	}
+	u.Input += u.AudioInput + u.ImageInput
+	u.CacheRead += u.CacheReadAudio + u.CacheReadImage
+	u.Output += u.AudioOutput + u.ImageOutput
+	u.AudioInput, u.ImageInput, u.CacheReadAudio, u.CacheReadImage, u.AudioOutput, u.ImageOutput = 0, 0, 0, 0, 0, 0
+	return u
 }
 
 // TestReasoningGoesBack hands a translated answer back in the next turn, as

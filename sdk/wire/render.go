@@ -6,6 +6,9 @@ import "github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
 // vendor's own clients turn into their typed errors. The status goes in the
 // HTTP response, beside it.
 func AppendError(dst []byte, d Dialect, e *Error, requestID string) []byte {
+	if d == GeminiGenerate {
+		return appendGoogleError(dst, e, requestID)
+	}
 	if d == AnthropicMessages {
 		dst = append(dst, `{"type":"error","error":{"type":"`...)
 		dst = append(dst, anthropicErrorType(e)...)

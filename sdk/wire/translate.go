@@ -46,6 +46,7 @@ var codecs = [...]*codec{
 	openAIChatCodec(),
 	anthropicCodec(),
 	responsesCodec(),
+	geminiCodec(),
 	bedrockCodec(),
 	cohereCodec(),
 }

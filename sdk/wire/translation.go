@@ -112,6 +112,12 @@ type eventReader interface {
 	read(event string, data []byte, out []delta, u *Usage) (deltas []delta, usage bool, err *Error)
 }
 
+// finisher is an eventReader of a dialect without a last event: what is still
+// owed when the upstream has closed its stream, nothing when it was cut short.
+type finisher interface {
+	finish(out []delta) []delta
+}
+
 // deltaWriter appends the caller's events for one delta. u is what has been
 // reported so far.
 type deltaWriter interface {
@@ -133,10 +139,15 @@ func (s *stream) Event(dst []byte, event string, data []byte) ([]byte, error) {
 		s.err = err
 		return dst, err
 	}
+	return s.writeAll(dst, deltas)
+}
+
+func (s *stream) writeAll(dst []byte, deltas []delta) ([]byte, error) {
 	for i := range deltas {
 		if deltas[i].choice > 0 && !s.several {
 			continue
 		}
+		var err *Error
 		if dst, err = s.write.write(dst, &deltas[i], &s.usage); err != nil {
 			s.err = err
 			return dst, err
@@ -148,6 +159,13 @@ func (s *stream) Event(dst []byte, event string, data []byte) ([]byte, error) {
 
 // Finish implements StreamTranslation.
 func (s *stream) Finish(dst []byte) ([]byte, error) {
+	if f, ok := s.read.(finisher); ok && s.err == nil && !s.ended {
+		s.deltas = f.finish(s.deltas[:0])
+		var err error
+		if dst, err = s.writeAll(dst, s.deltas); err != nil {
+			return dst, err
+		}
+	}
 	switch {
 	case s.err != nil:
 		return dst, s.err
