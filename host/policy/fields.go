@@ -30,6 +30,8 @@ const (
 	fieldMinute
 	fieldTZ
 	fieldOp
+	fieldMethod
+	fieldPath
 	fieldModel
 	fieldPipeline
 	fieldDataClass
@@ -84,6 +86,8 @@ var leaves = [numFields]leaf{
 	fieldMinute:         {path: at("time.minute"), number: func(r *reader) int64 { return r.now().minute }},
 	fieldTZ:             {path: at("time.tz"), constant: true, text: func(r *reader) string { return r.env.location.String() }},
 	fieldOp:             {path: at("request.op"), text: func(r *reader) string { return r.call.Op.String() }},
+	fieldMethod:         {path: at("request.method"), text: (*reader).method},
+	fieldPath:           {path: at("request.path"), text: (*reader).path},
 	fieldModel:          {path: at("request.model"), text: (*reader).model},
 	fieldPipeline:       {path: at("request.pipeline"), constant: true, text: func(*reader) string { return "" }},
 	fieldDataClass:      {path: at("request.data_class"), constant: true, text: func(*reader) string { return "" }},

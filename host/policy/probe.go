@@ -32,7 +32,7 @@ const sampleInput = `{"v": 1,
   "roles": [], "env": "prod", "auth": "key", "attrs": {}},
  "net": {"ip": "192.0.2.1", "zones": [], "tls": true},
  "time": {"day": 20779, "weekday": "mon", "hour": 12, "minute": 0, "tz": "UTC"},
- "request": {"op": "chat", "model": "openai/gpt-4o-mini", "pipeline": "", "data_class": "",
+ "request": {"op": "chat", "method": "POST", "path": "", "model": "openai/gpt-4o-mini", "pipeline": "", "data_class": "",
   "modalities": {"in": ["text"], "out": ["text"]}, "tools": [], "stream": false, "max_tokens": 0,
   "input_size": "1k", "priority": "normal"},
  "call": {"id": "req_0000000000000", "unix_ms": 1795305600000, "est_input_tokens": 10, "headers": {}}}`

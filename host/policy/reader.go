@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -107,6 +108,20 @@ func (r *reader) model() string {
 	return r.call.Model.Name
 }
 
+func (r *reader) method() string {
+	if r.call.Method == "" {
+		return "POST"
+	}
+	return r.call.Method
+}
+
+// path is what the caller's path has beyond the operation's own, as it goes
+// upstream.
+func (r *reader) path() string {
+	path, _, _ := strings.Cut(r.call.Path, "?")
+	return path
+}
+
 // sortedTools returns the declared tools in the order that keys and policies see.
 func (r *reader) sortedTools() names {
 	if !r.haveTool {
@@ -164,15 +179,20 @@ var modalities = func() (out [16]names) {
 	return out
 }()
 
-var outText, outVector = namesOf("text"), namesOf("embedding")
+var outText, outVector, outAudio, outImage = namesOf("text"), namesOf("embedding"), namesOf("audio"), namesOf("image")
 
 func (r *reader) modalitiesIn() names {
 	return modalities[r.call.Facts.In&(scan.Text|scan.Image|scan.Audio|scan.File)]
 }
 
 func (r *reader) modalitiesOut() names {
-	if r.call.Op == wire.OpEmbeddings {
+	switch r.call.Op {
+	case wire.OpEmbeddings:
 		return outVector
+	case wire.OpSpeech:
+		return outAudio
+	case wire.OpImages, wire.OpImageEdits:
+		return outImage
 	}
 	return outText
 }
