@@ -3,6 +3,7 @@ package media
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"slices"
 	"unicode/utf8"
 
@@ -16,7 +17,7 @@ type Speech struct {
 	Format       string  // mp3, opus, aac, flac, wav, pcm; "mp3" if not said
 	Speed        float64 // 0: not said
 	Instructions string
-	Other        []string // members that are none of these
+	Other        map[string]json.RawMessage // members that are none of these, some the upstream's own
 }
 
 // SpeechFormats are the formats that OpenAI's API has, with their content types.
@@ -46,7 +47,7 @@ func ReadSpeech(body []byte) (*Speech, error) {
 	in.take("instructions", &s.Instructions, "a text")
 	var stream string
 	in.take("stream_format", &stream, `"audio"`)
-	s.Other = in.rest()
+	s.Other = in.members
 	switch {
 	case in.err != nil:
 		return nil, in.err
@@ -79,7 +80,7 @@ type Image struct {
 	ResponseFormat string // url, b64_json; "": not said
 	Seed           *int64 // of other services
 	NegativePrompt string // of other services
-	Other          []string
+	Other          map[string]json.RawMessage
 }
 
 // maxImages is how many OpenAI's API makes at once.
@@ -99,7 +100,7 @@ func ReadImage(body []byte) (*Image, error) {
 		in.take(name, at, "a text")
 	}
 	in.take("seed", &i.Seed, "a number")
-	i.Other = in.rest()
+	i.Other = in.members
 	if in.err != nil {
 		return nil, in.err
 	}
@@ -113,7 +114,7 @@ func (i *Image) texts() map[string]*string {
 
 // ImageOfForm reads the fields of an edit's form.
 func ImageOfForm(up *Upload) (*Image, error) {
-	i := &Image{N: 1}
+	i := &Image{N: 1, Other: map[string]json.RawMessage{}}
 	texts := i.texts()
 	for name, v := range up.Fields {
 		last := v[len(v)-1]
@@ -131,10 +132,9 @@ func ImageOfForm(up *Upload) (*Image, error) {
 				i.N = int(n)
 			}
 		case name != "model" && name != "user":
-			i.Other = append(i.Other, name)
+			i.Other[name] = appendJSON(nil, last)
 		}
 	}
-	slices.Sort(i.Other)
 	return i, i.check()
 }
 
@@ -202,10 +202,4 @@ func (in *members) take(name string, into any, want string) {
 }
 
 // rest are the names that were not taken.
-func (in *members) rest() (names []string) {
-	for name := range in.members {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func (in *members) rest() []string { return slices.Sorted(maps.Keys(in.members)) }

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/textproto"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
@@ -75,6 +76,24 @@ func (p *Part) Text() (string, error) {
 	return string(raw), err
 }
 
+// CopyTo writes a file to another form, under the name that field gives it.
+func (p *Part) CopyTo(w *multipart.Writer, field string) error {
+	return copyFile(w, field, p.FileName, p.ContentType, p)
+}
+
+func copyFile(w *multipart.Writer, field, name, contentType string, from io.Reader) error {
+	if contentType == "" {
+		contentType = "application/octet-stream"
+	}
+	out, err := w.CreatePart(textproto.MIMEHeader{
+		"Content-Disposition": {multipart.FileContentDisposition(field, name)}, "Content-Type": {contentType},
+	})
+	if err == nil {
+		_, err = io.Copy(out, from)
+	}
+	return err
+}
+
 // broken is the error of a form that cannot be read.
 func broken(err error) error {
 	var e *wire.Error
@@ -102,44 +121,53 @@ type File struct {
 	ContentType string
 }
 
+// CopyTo writes the file, from its start, to a form.
+func (f *File) CopyTo(w *multipart.Writer, field string) error {
+	if err := f.Rewind(); err != nil {
+		return err
+	}
+	return copyFile(w, field, f.Name, f.ContentType, f)
+}
+
 // ReadUpload reads a form to its end. Files lie in memory as long as they are
 // small and in unlinked files beyond that; limit bounds their sum in bytes.
 // The upload must be closed.
-func ReadUpload(body io.Reader, contentType string, limit int64) (up *Upload, err error) {
+func ReadUpload(body io.Reader, contentType string, limit int64) (*Upload, error) {
 	form, err := ReadForm(body, contentType)
 	if err != nil {
 		return nil, err
 	}
-	up = &Upload{Fields: map[string][]string{}}
-	defer func() {
-		if err != nil {
-			up.Close()
-		}
-	}()
+	up := &Upload{Fields: map[string][]string{}}
 	for {
 		p, err := form.Next()
 		if err == io.EOF {
 			return up, nil
 		}
+		if err == nil {
+			err = up.add(p, &limit)
+		}
 		if err != nil {
+			up.Close()
 			return nil, err
 		}
-		name := plain(p.Name)
-		if !p.IsFile() {
-			text, err := p.Text()
-			if err != nil {
-				return nil, err
-			}
-			up.Fields[name] = append(up.Fields[name], text)
-			continue
-		}
-		s, err := NewSpool(p, limit)
-		if err != nil {
-			return nil, err
-		}
-		limit -= s.Size()
-		up.Files = append(up.Files, &File{Spool: s, Field: name, Name: p.FileName, ContentType: p.ContentType})
 	}
+}
+
+// add keeps a part; limit is what is left for files.
+func (u *Upload) add(p *Part, limit *int64) error {
+	name := plain(p.Name)
+	if !p.IsFile() {
+		text, err := p.Text()
+		u.Fields[name] = append(u.Fields[name], text)
+		return err
+	}
+	s, err := NewSpool(p, *limit)
+	if err != nil {
+		return err
+	}
+	*limit -= s.Size()
+	u.Files = append(u.Files, &File{Spool: s, Field: name, Name: p.FileName, ContentType: p.ContentType})
+	return nil
 }
 
 // plain is a field's name without the "[]" of lists.

@@ -7,8 +7,13 @@
 package media
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,12 +38,27 @@ func Drop(r *provider.Request, w *provider.Writer, fields ...string) error {
 	}
 	slices.Sort(fields)
 	if r.Strict() {
-		e := wire.Errorf(http.StatusBadRequest, "unsupported_params", "%s: this provider has no such parameter; leave it out, or do not ask to be strict", strings.Join(fields, ", "))
-		e.Param = fields[0]
-		return e
+		return Unsupported(fields...)
 	}
 	w.Dropped(fields...)
 	return nil
+}
+
+// Unsupported is the answer to a strict caller who uses these fields.
+func Unsupported(fields ...string) *wire.Error {
+	e := wire.Errorf(http.StatusBadRequest, "unsupported_params",
+		"%s cannot be carried to this model's provider; leave them out, or do not ask to be strict", strings.Join(fields, ", "))
+	e.Param = fields[0]
+	return e
+}
+
+// Base reads a base_url: with or without suffix, which the adapter adds.
+func Base(s, example, suffix string) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return "", fmt.Errorf("base_url %q is not of the form https://host/path; the service's is %s", s, example)
+	}
+	return strings.TrimSuffix(strings.TrimRight(s, "/"), suffix), nil
 }
 
 // maxError is how much of an upstream's error is read, maxShown how much of
@@ -58,7 +78,7 @@ func Failure(resp *http.Response, rules []provider.ErrorRule) *wire.Error {
 	}
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxError)) // what came says enough
 	said, ok := wire.ReadError(raw)
-	if !ok {
+	if ok = named(raw, &said) || ok; !ok {
 		said.Message = strings.ToValidUTF8(string(raw[:min(len(raw), maxShown)]), "�")
 	}
 	e := &wire.Error{Status: resp.StatusCode, Class: said.Class(resp.StatusCode), Code: said.Code, Message: said.Message,
@@ -80,6 +100,28 @@ func Failure(resp *http.Response, rules []provider.ErrorRule) *wire.Error {
 	return e
 }
 
+// named reads members that only services of media have: Deepgram's err_code and
+// category, Stability's name. It reports whether there are any.
+func named(raw []byte, e *wire.ErrorBody) bool {
+	var in struct {
+		ErrCode  string `json:"err_code"`
+		ErrMsg   string `json:"err_msg"`
+		Category string
+		Name     string
+	}
+	if json.Unmarshal(raw, &in) != nil {
+		return false
+	}
+	code := in.ErrCode + in.Category + in.Name // a body has one of them
+	if e.Code == "" {
+		e.Code = code
+	}
+	if e.Message == "" {
+		e.Message = in.ErrMsg
+	}
+	return code != "" || in.ErrMsg != ""
+}
+
 func matches(r provider.ErrorRule, status int, e wire.ErrorBody) bool {
 	return (r.Status == 0 || r.Status == status) && (r.Code == "" ||
 		strings.EqualFold(r.Code, e.Code) || strings.EqualFold(r.Code, e.Type) || strings.Contains(e.Message, r.Code))
@@ -93,6 +135,30 @@ func retryAfter(s string) time.Duration {
 		return max(time.Until(t), 0)
 	}
 	return 0
+}
+
+// Write makes a multipart body that fill writes while it is sent: what fill reads is
+// not held. wait tells how fill ended and must be called once the request is
+// done with; an error of fill spoils the request, so ask for it first.
+func Write(fill func(*multipart.Writer) error) (body io.ReadCloser, contentType string, wait func() error) {
+	r, pipe := io.Pipe()
+	w := multipart.NewWriter(pipe)
+	done := make(chan error, 1)
+	go func() {
+		err := fill(w)
+		if err == nil {
+			err = w.Close()
+		}
+		pipe.CloseWithError(err)
+		done <- err
+	}()
+	return r, w.FormDataContentType(), func() error {
+		r.Close() // an answer may come before all was read
+		if err := <-done; !errors.Is(err, io.ErrClosedPipe) {
+			return err
+		}
+		return nil
+	}
 }
 
 // maxAnswer is the largest answer that All reads.

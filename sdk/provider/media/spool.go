@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -34,7 +35,7 @@ func NewSpool(r io.Reader, limit int64) (*Spool, error) {
 	case err == io.EOF:
 		return &Spool{ReadSeeker: bytes.NewReader(head.Bytes()), size: n}, nil
 	}
-	f, err := os.CreateTemp("", "upload-")
+	f, err := os.CreateTemp(os.Getenv(proto.SocketDir), "upload-")
 	if err != nil {
 		return nil, fmt.Errorf("cannot keep the uploaded file: %w", err)
 	}

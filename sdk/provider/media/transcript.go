@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/sdk/provider"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -52,7 +53,7 @@ func ParseFormat(s string) (Format, error) {
 // ContentType is that of an answer in this format.
 func (f Format) ContentType() string {
 	switch f {
-	case JSON, VerboseJSON:
+	case JSON, VerboseJSON, "":
 		return "application/json"
 	case VTT:
 		return "text/vtt; charset=utf-8"
@@ -108,6 +109,18 @@ func (t *Transcript) AppendEvents(dst []byte) []byte {
 	}
 	write(event{Type: "transcript.text.done", Text: &t.Text, Usage: t.usage()})
 	return append(dst, "data: [DONE]\n\n"...)
+}
+
+// Answer answers a request with t, as events if that is wanted.
+func (t *Transcript) Answer(w *provider.Writer, f Format, words, stream bool) error {
+	if stream {
+		return w.Stream(func(s *provider.Stream) error {
+			s.Usage(t.Usage())
+			return s.Append(func(dst []byte) ([]byte, error) { return t.AppendEvents(dst), nil })
+		})
+	}
+	w.Usage(t.Usage())
+	return w.Bytes(f.ContentType(), t.Append(nil, f, words))
 }
 
 // Usage is what a transcript is billed by.
