@@ -18,8 +18,8 @@ func (parrot) Manifest() provider.Manifest {
 		Operations: []provider.Operation{{Op: wire.OpChat, Dialect: wire.OpenAIChat}}}
 }
 
-func (parrot) Configure(provider.Config) (*provider.Setup, error) {
-	return &provider.Setup{Routes: []provider.Route{{Op: wire.OpChat, Dialect: wire.OpenAIChat, Handle: say}}}, nil
+func (parrot) Configure(cfg provider.Config) (*provider.Setup, error) {
+	return &provider.Setup{Routes: []provider.Route{{Op: wire.OpChat, Dialect: wire.OpenAIChat, Handle: say}}}, cfg.Decode(&struct{}{})
 }
 
 type message struct {

@@ -82,8 +82,8 @@ func environment(dir string) []string {
 }
 
 // start executes the program and reads its handshake, unchecked.
-func (p *program) start(ctx context.Context) (a *adapter, err error) {
-	a = &adapter{done: make(chan struct{})}
+func (p *program) start(ctx context.Context) (_ *adapter, err error) {
+	a := &adapter{done: make(chan struct{})}
 	if a.dir, err = os.MkdirTemp("", "sb"); err != nil { // its mode is 0700
 		return nil, err
 	}

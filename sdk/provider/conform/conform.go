@@ -31,6 +31,8 @@ type Options struct {
 	Leave map[string]string `json:"leave"`
 	// Patience is how long one step may take, 0: ten seconds.
 	Patience time.Duration `json:"-"`
+
+	only string // the one case that is wanted, with those that it builds on
 }
 
 // Answer is what the mock upstream answers at some path.

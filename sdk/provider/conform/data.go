@@ -154,7 +154,7 @@ func (k *kit) unknownPath() string {
 // usage is the usage that an answer reports, by header or in its dialect.
 func (t *target) usage(r *reply) (wire.Usage, error) {
 	if r.usage == "" {
-		u, ok := t.form.usage(r.body)
+		u, ok := t.form.usage(t.dialect, r.body)
 		if !ok {
 			return u, errors.New("no usage: neither a header or trailer " + proto.HeaderUsage + " nor the dialect's own field")
 		}

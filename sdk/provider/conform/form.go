@@ -124,68 +124,15 @@ func (f *form) whole(r *reply) error {
 	return fmt.Errorf("the stream has no event")
 }
 
-// usage reads the dialect's own count of tokens, where it tells one.
-func (f *form) usage(body string) (u wire.Usage, ok bool) {
-	for _, e := range append(events(body), body) {
-		for line := range strings.Lines(e) {
-			data, _ := strings.CutPrefix(strings.TrimSpace(line), "data:")
-			var v struct {
-				Usage    json.RawMessage
-				Message  struct{ Usage json.RawMessage }
-				Response struct{ Usage json.RawMessage }
-				Meta     json.RawMessage
-				Gemini   json.RawMessage `json:"usageMetadata"`
-			}
-			if json.Unmarshal([]byte(data), &v) != nil {
-				continue
-			}
-			for _, raw := range []json.RawMessage{v.Usage, v.Message.Usage, v.Response.Usage, v.Gemini, v.Meta} {
-				ok = counts(&u, raw) || ok
-			}
+// usage reads the dialect's own count, where an answer tells one.
+func (f *form) usage(d wire.Dialect, body string) (u wire.Usage, ok bool) {
+	if strings.HasPrefix(strings.TrimSpace(body), "{") {
+		return wire.ReadUsage(d, []byte(body))
+	}
+	for line := range strings.Lines(body) {
+		if data, isData := strings.CutPrefix(line, "data:"); isData {
+			ok = wire.ReadUsageEvent(d, []byte(strings.TrimSpace(data)), &u) || ok
 		}
 	}
 	return u, ok
-}
-
-// counts reads tokens as any dialect writes them, the last word counting.
-func counts(u *wire.Usage, raw json.RawMessage) bool {
-	var n struct {
-		Prompt    *int64 `json:"prompt_tokens"`
-		Answer    *int64 `json:"completion_tokens"`
-		In        *int64 `json:"input_tokens"`
-		Out       *int64 `json:"output_tokens"`
-		CacheRead *int64 `json:"cache_read_input_tokens"`
-		CacheMade *int64 `json:"cache_creation_input_tokens"`
-		Gemini    *int64 `json:"promptTokenCount"`
-		GeminiAll *int64 `json:"totalTokenCount"`
-		Seconds   *float64
-		Billed    *struct {
-			Searches *int64 `json:"search_units"`
-		} `json:"billed_units"`
-	}
-	if len(raw) == 0 || string(raw) == "null" || json.Unmarshal(raw, &n) != nil {
-		return false
-	}
-	ok := false
-	set := func(to *int64, from *int64) {
-		if from != nil {
-			*to, ok = *from, true
-		}
-	}
-	set(&u.Input, n.Prompt)
-	set(&u.Output, n.Answer)
-	set(&u.Input, n.In)
-	set(&u.Output, n.Out)
-	set(&u.CacheRead, n.CacheRead)
-	set(&u.CacheWrite5m, n.CacheMade)
-	if n.Gemini != nil && n.GeminiAll != nil {
-		u.Input, u.Output, ok = *n.Gemini, *n.GeminiAll-*n.Gemini, true
-	}
-	if n.Seconds != nil {
-		u.Millis, ok = int64(*n.Seconds*1000), true
-	}
-	if n.Billed != nil {
-		set(&u.Searches, n.Billed.Searches)
-	}
-	return ok
 }

@@ -72,7 +72,6 @@ type check struct {
 	id, title, why, fix string
 	run                 func(ctx context.Context, k *kit) error
 	fatal               bool // without it nothing else can be looked at
-	bare                bool // runs although something fatal has failed
 }
 
 // targetCheck is a case that runs for every operation and dialect served on the socket.
@@ -89,7 +88,7 @@ func (s skipped) Error() string { return s.reason }
 func skipf(format string, args ...any) error { return skipped{fmt.Sprintf(format, args...)} }
 
 func (k *kit) do(c check) {
-	if k.failed && !c.bare {
+	if k.failed || !c.fatal && !k.wanted(c.id) {
 		return
 	}
 	got := k.run(Case{ID: c.id, Title: c.title, Why: c.why, Fix: c.fix}, func(ctx context.Context) error { return c.run(ctx, k) })
@@ -97,11 +96,13 @@ func (k *kit) do(c check) {
 }
 
 func (k *kit) doFor(t *target, c targetCheck) {
-	if k.failed {
+	if k.failed || c.id != "json" && c.id != "stream" && !k.wanted(t.name()+"/"+c.id) {
 		return
 	}
 	k.run(Case{ID: t.name() + "/" + c.id, Title: c.title, Why: c.why, Fix: c.fix}, func(ctx context.Context) error { return c.run(ctx, k, t) })
 }
+
+func (k *kit) wanted(id string) bool { return k.opts.only == "" || k.opts.only == id }
 
 // run runs one case within the patience that each has.
 func (k *kit) run(c Case, f func(context.Context) error) Result {

@@ -1,0 +1,120 @@
+package conform
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const root = "../../../"
+
+// settings are what the kit must know of adapters that it cannot guess; an
+// adapter that is not here is run as it is.
+var settings = map[string]Options{
+	"bedrock": {Credential: "AKIACONFORMCONFORM00:{secret}", Config: map[string]any{"region": "us-east-1"}},
+}
+
+// TestAdapters runs the kit on every adapter and example of this repository:
+// a new one is found by its folder.
+func TestAdapters(t *testing.T) {
+	bin := t.TempDir()
+	for _, dir := range []string{"plugins/providers", "examples/providers"} {
+		folders, err := os.ReadDir(root + dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range folders {
+			program := executable(t, bin, root+dir+"/"+f.Name())
+			if program == "" {
+				continue
+			}
+			t.Run(f.Name(), func(t *testing.T) {
+				t.Parallel()
+				Run(t, program, settings[f.Name()])
+			})
+		}
+	}
+}
+
+// executable is the program of an adapter's folder, built if it is in Go.
+func executable(t *testing.T, bin, dir string) string {
+	t.Helper()
+	for _, script := range []string{"main.py", "main.mjs"} {
+		path := filepath.Join(dir, script)
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		if script == "main.mjs" {
+			modules(t, dir)
+		}
+		sameSDK(t, dir)
+		return path
+	}
+	if sources, err := filepath.Glob(filepath.Join(dir, "*.go")); err != nil || len(sources) == 0 {
+		return "" // a folder that holds something else
+	}
+	out := filepath.Join(bin, filepath.Base(dir))
+	build(t, out, dir)
+	return out
+}
+
+// modules installs what package-lock.json pins, unless it is there.
+func modules(t *testing.T, dir string) {
+	t.Helper()
+	lock, err := os.Stat(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := os.Stat(filepath.Join(dir, "node_modules/.package-lock.json")); err == nil && !done.ModTime().Before(lock.ModTime()) {
+		return
+	}
+	c := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund")
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+}
+
+// sameSDK compares the SDK that a script carries with the one of this repository.
+func sameSDK(t *testing.T, dir string) {
+	t.Helper()
+	for _, sdk := range []string{"sdk/python/signalbox_provider.py", "sdk/node/signalbox_provider.mjs"} {
+		mine, err := os.ReadFile(filepath.Join(dir, filepath.Base(sdk)))
+		if err != nil {
+			continue // of the other language
+		}
+		want, err := os.ReadFile(root + sdk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(mine, want) {
+			t.Errorf("%s carries another %s than sdk has: copy it", dir, filepath.Base(sdk))
+		}
+	}
+}
+
+// TestExamplesAreShort: a complete provider in Go, with credentials, streaming
+// and errors, has at most 50 lines and sees nothing of how it is connected.
+func TestExamplesAreShort(t *testing.T) {
+	files, err := filepath.Glob(root + "examples/providers/*/main.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no examples: %v", err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(raw, []byte("\n")); n > 50 {
+			t.Errorf("%s has %d lines; want at most 50", file, n)
+		}
+		for _, unseen := range []string{"provider/proto", "google.golang.org", "go-plugin"} {
+			if strings.Contains(string(raw), unseen) {
+				t.Errorf("%s names %s, which authors do not see", file, unseen)
+			}
+		}
+	}
+}
