@@ -49,6 +49,9 @@ func (x *exchange) refused(status int) *failure {
 	f := &failure{status: status, body: c.Buf}
 	f.class = x.classify(status, c.Buf)
 	f.retryAfter = retryAfter(x.cn.head.Peek("Retry-After"), time.Now())
+	if f.retryAfter == 0 {
+		f.retryAfter = wire.RetryDelay(c.Buf)
+	}
 	f.tried = x.cred != nil
 	return f
 }

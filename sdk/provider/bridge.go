@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -105,10 +106,17 @@ func newBridge(l *Lease, tr wire.Translation, c client) *bridge {
 
 func (b *bridge) serve(r *Request, w *Writer) error {
 	var facts scan.Facts
-	if err := scan.Request(&facts, r.Body()); err != nil {
+	if err := scan.Operation(&facts, r.Op, r.Dialect, r.Body()); err != nil {
 		return err
 	}
-	body, dropped, err := b.translation.Request(nil, r.Body(), r.Model())
+	asked, streams := r.Body(), facts.Stream
+	if r.Dialect == wire.GeminiGenerate && r.Streams() { // whose path says so, and not its body
+		streams = true
+		if b.lease.Dialect != r.Dialect {
+			asked = sayStream(asked)
+		}
+	}
+	body, dropped, err := b.translation.Request(nil, asked, r.Model())
 	if err != nil {
 		return err
 	}
@@ -116,7 +124,6 @@ func (b *bridge) serve(r *Request, w *Writer) error {
 		return unsupported(dropped)
 	}
 	w.Dropped(dropped...)
-	streams := facts.Stream
 	resp, err := b.call(r, body, streams)
 	if err != nil {
 		return err
@@ -129,6 +136,9 @@ func (b *bridge) serve(r *Request, w *Writer) error {
 		return b.fail(resp, r, w)
 	}
 	model := string(facts.Model)
+	if model == "" {
+		model = r.Model()
+	}
 	if !streams {
 		defer resp.Close()
 		return b.answer(resp, w, model)
@@ -142,6 +152,17 @@ func (b *bridge) serve(r *Request, w *Writer) error {
 		defer resp.Close()
 		return b.relay(resp, st, s, r)
 	})
+}
+
+// sayStream adds to a JSON object what asks for a stream.
+func sayStream(body []byte) []byte {
+	const member = `{"stream":true`
+	rest := bytes.TrimLeft(bytes.TrimLeft(body, " \t\r\n")[1:], " \t\r\n")
+	out := append(make([]byte, 0, len(body)+len(member)+1), member...)
+	if len(rest) > 0 && rest[0] != '}' {
+		out = append(out, ',')
+	}
+	return append(out, rest...)
 }
 
 // unsupported refuses what a strict caller would not have dropped.

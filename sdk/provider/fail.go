@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -35,7 +34,7 @@ func (b *bridge) fail(resp reply, r *Request, w *Writer) error {
 	}
 	e := &wire.Error{Status: status, Class: classify(b.lease.Errors, status, said), RetryAfter: retryAfter(resp.Header("Retry-After"))}
 	if e.RetryAfter == 0 {
-		e.RetryAfter = retryDelay(raw)
+		e.RetryAfter = wire.RetryDelay(raw)
 	}
 	body := b.translation.Error(nil, status, raw)
 	if typed && said.Code == "" {
@@ -70,20 +69,4 @@ func retryAfter(s string) time.Duration {
 		return max(time.Until(t), 0)
 	}
 	return 0
-}
-
-var retryKey = []byte(`"retryDelay"`)
-
-// retryDelay is what Google's errors say in their details: "retryDelay":"34.5s".
-func retryDelay(body []byte) time.Duration {
-	_, rest, ok := bytes.Cut(body, retryKey)
-	if !ok {
-		return 0
-	}
-	rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, ": \t\r\n"), []byte(`"`))
-	text, _, end := bytes.Cut(rest, []byte(`s"`))
-	if !ok || !end || len(text) > 32 {
-		return 0
-	}
-	return retryAfter(string(text))
 }
