@@ -14,6 +14,7 @@ func openAIChatCodec() *codec {
 		readAnswer: readOpenAIAnswer, writeAnswer: appendOpenAIAnswer,
 		newReader: func() eventReader { return &openAIEvents{} },
 		newWriter: func(s *stamp) deltaWriter { return newOpenAIChunks(s) },
+		several:   true,
 	}
 }
 
@@ -35,16 +36,21 @@ var finishOf = [...]string{noStop: "stop", stopEnd: "stop", stopLength: "length"
 func readOpenAIAnswer(body []byte) (*answer, *Error) {
 	r := lex.New(body)
 	a := &answer{}
-	found := false // the first choice: more are not asked for
+	found := false // the first choice
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "id":
 			a.id, _ = r.Raw()
 		case "choices":
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
-				if !found && r.Kind() == '{' {
+				switch {
+				case r.Kind() != '{':
+				case !found:
 					openAIChoice(&r, a, body)
 					found = true
+				case len(a.others) < maxChoices-1:
+					a.others = append(a.others, answer{})
+					openAIChoice(&r, &a.others[len(a.others)-1], body)
 				}
 			}
 		case "usage":
@@ -180,8 +186,23 @@ func appendOpenAIAnswer(dst []byte, a *answer, s *stamp) []byte {
 	dst = appendInt(dst, s.created)
 	dst = append(dst, `,"model":`...)
 	dst = lex.AppendString(dst, s.model)
-	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
+	dst = append(dst, `,"choices":[`...)
+	dst = appendOpenAIChoice(dst, a, 0)
+	for i := range a.others {
+		dst = appendOpenAIChoice(append(dst, ','), &a.others[i], i+1)
+	}
+	dst = append(dst, `],"usage":`...)
+	dst = appendOpenAIUsage(dst, &a.usage)
+	return append(dst, '}')
+}
+
+// appendOpenAIChoice appends one candidate of an answer.
+func appendOpenAIChoice(dst []byte, a *answer, index int) []byte {
+	dst = append(dst, `{"index":`...)
+	dst = appendInt(dst, int64(index))
+	dst = append(dst, `,"message":{"role":"assistant","content":`...)
 	var calls, thought []part
+	var logprobs []byte
 	texts, from := 0, len(dst)
 	dst = append(dst, '"')
 	for i := range a.parts {
@@ -189,6 +210,7 @@ func appendOpenAIAnswer(dst []byte, a *answer, s *stamp) []byte {
 		case textPart:
 			texts++
 			dst = append(dst, p.text...)
+			logprobs = joinLogprobs(logprobs, p.logprobs)
 		case toolCallPart:
 			calls = append(calls, *p)
 		case thinkingPart, sealedPart:
@@ -200,12 +222,27 @@ func appendOpenAIAnswer(dst []byte, a *answer, s *stamp) []byte {
 	}
 	dst = appendOpenAIRefusal(dst, a)
 	dst = appendOpenAIThought(dst, thought)
-	dst = appendToolCalls(dst, calls)
-	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
+	dst = append(appendToolCalls(dst, calls), '}')
+	if logprobs != nil {
+		dst = appendChoiceLogprobs(dst, logprobs)
+	} else {
+		dst = append(dst, `,"logprobs":null`...)
+	}
+	dst = append(dst, `,"finish_reason":"`...)
 	dst = append(dst, finishOf[a.stop]...)
-	dst = append(dst, `"}],"usage":`...)
-	dst = appendOpenAIUsage(dst, &a.usage)
-	return append(dst, '}')
+	return append(dst, `"}`...)
+}
+
+// joinLogprobs joins two arrays; the first is not copied.
+func joinLogprobs(a, b []byte) []byte {
+	switch {
+	case len(b) <= 2: // nil or []
+		return a
+	case a == nil:
+		return b
+	}
+	out := append(make([]byte, 0, len(a)+len(b)), a[:len(a)-1]...)
+	return append(append(out, ','), b[1:]...)
 }
 
 func appendOpenAIRefusal(dst []byte, a *answer) []byte {

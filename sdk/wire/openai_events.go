@@ -5,6 +5,12 @@ import "github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
 // openAIEvents reads the chunks of a streamed chat completion.
 type openAIEvents struct {
 	started bool
+	choices []openChoice
+	deltas  []delta // of the chunk at hand
+}
+
+// openChoice is a candidate that is being streamed.
+type openChoice struct {
 	calls   []openCall
 	tools   []delta // of the chunk at hand
 	details []delta
@@ -23,10 +29,15 @@ const maxCalls = 1024
 // chunk is what one event holds; it is gathered first, since members come in
 // any order.
 type chunk struct {
-	id, text, refusal, plain, finish raw
-	logprobs                         []byte
-	failed, choice                   bool
-	err                              *Error
+	id             raw
+	failed, choice bool
+	err            *Error
+}
+
+// piece is what one event holds of a candidate.
+type piece struct {
+	text, refusal, plain, finish raw
+	logprobs                     []byte
 }
 
 func (e *openAIEvents) read(event string, data []byte, out []delta, u *Usage) ([]delta, bool, *Error) {
@@ -36,7 +47,7 @@ func (e *openAIEvents) read(event string, data []byte, out []delta, u *Usage) ([
 	if len(data) == 0 {
 		return out, false, nil
 	}
-	e.tools, e.details = e.tools[:0], e.details[:0]
+	e.deltas = e.deltas[:0]
 	c := chunk{failed: event == "error"}
 	known := e.chunk(&c, data, u)
 	if c.failed {
@@ -49,26 +60,7 @@ func (e *openAIEvents) read(event string, data []byte, out []delta, u *Usage) ([
 		e.started = true
 		out = append(out, delta{kind: deltaStart, id: c.id})
 	}
-	if len(e.details) > 0 {
-		out = append(out, e.details...)
-	} else if len(c.plain) > 0 {
-		out = append(out, delta{kind: deltaThinking, text: c.plain})
-	}
-	if len(c.text) > 0 {
-		out = append(out, delta{kind: deltaText, text: c.text, logprobs: c.logprobs})
-	}
-	if len(c.refusal) > 0 {
-		out = append(out, delta{kind: deltaRefusal, text: c.refusal})
-	}
-	out = append(out, e.tools...)
-	if len(c.finish) > 0 {
-		stop := stopOfFinish(c.finish)
-		if stop == stopEnd && len(e.calls) > 0 { // some services say "stop"
-			stop = stopTool
-		}
-		out = append(out, delta{kind: deltaStop, stop: stop})
-	}
-	return out, known, nil
+	return append(out, e.deltas...), known, nil
 }
 
 // chunk gathers what data holds and reports whether usage was in it.
@@ -96,61 +88,121 @@ func (e *openAIEvents) chunk(c *chunk, data []byte, u *Usage) (known bool) {
 	return known
 }
 
+// choice takes a candidate's piece. Its index, which says whose it is, may
+// come last, or be left out where there is one.
 func (e *openAIEvents) choice(r *lex.Reader, c *chunk, data []byte, u *Usage) (known bool) {
 	c.choice = true
+	var p piece
+	var o *openChoice
+	var late []byte
+	index := 0
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
+		case "index":
+			if n, ok := r.Int(); ok && n >= 0 && n < maxChoices {
+				index = int(n)
+			}
+			o = e.open(index)
 		case "delta":
-			e.delta(r, c, data)
+			if o == nil {
+				late = r.Skip()
+				continue
+			}
+			o.delta(r, &p, c, data)
 		case "finish_reason":
-			c.finish = r.Text()
+			p.finish = r.Text()
 		case "logprobs":
-			c.logprobs = openAILogprobs(r)
+			p.logprobs = openAILogprobs(r)
 		case "usage":
 			known = openAIUsage(r, u) || known
 		}
 	}
+	if o == nil {
+		o = e.open(index)
+	}
+	if late != nil {
+		inner := lex.New(late)
+		o.delta(&inner, &p, c, data)
+	}
+	from := len(e.deltas)
+	e.deltas = o.appendDeltas(e.deltas, &p)
+	for i := from; i < len(e.deltas); i++ {
+		e.deltas[i].choice = index
+	}
 	return known
 }
 
-func (e *openAIEvents) delta(r *lex.Reader, c *chunk, data []byte) {
+// open turns to a candidate.
+func (e *openAIEvents) open(index int) *openChoice {
+	for len(e.choices) <= index {
+		e.choices = append(e.choices, openChoice{})
+	}
+	o := &e.choices[index]
+	o.tools, o.details = o.tools[:0], o.details[:0]
+	return o
+}
+
+func (o *openChoice) appendDeltas(out []delta, p *piece) []delta {
+	if len(o.details) > 0 {
+		out = append(out, o.details...)
+	} else if len(p.plain) > 0 {
+		out = append(out, delta{kind: deltaThinking, text: p.plain})
+	}
+	if len(p.text) > 0 {
+		out = append(out, delta{kind: deltaText, text: p.text, logprobs: p.logprobs})
+	}
+	if len(p.refusal) > 0 {
+		out = append(out, delta{kind: deltaRefusal, text: p.refusal})
+	}
+	out = append(out, o.tools...)
+	if len(p.finish) > 0 {
+		stop := stopOfFinish(p.finish)
+		if stop == stopEnd && len(o.calls) > 0 { // some services say "stop"
+			stop = stopTool
+		}
+		out = append(out, delta{kind: deltaStop, stop: stop})
+	}
+	return out
+}
+
+func (o *openChoice) delta(r *lex.Reader, p *piece, c *chunk, data []byte) {
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "content":
-			c.text, _ = r.Raw()
+			p.text, _ = r.Raw()
 		case "refusal":
-			c.refusal, _ = r.Raw()
+			p.refusal, _ = r.Raw()
 		case "reasoning_content", "reasoning":
 			if s, ok := r.Raw(); ok {
-				c.plain = s
+				p.plain = s
 			}
 		case "reasoning_details":
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
-				e.detail(readDetail(r))
+				o.detail(readDetail(r))
 			}
 		case "tool_calls":
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
-				e.call(r, c, data)
+				o.call(r, c, data)
 			}
 		}
 	}
 }
 
-func (e *openAIEvents) detail(d detail) {
+func (o *openChoice) detail(d detail) {
 	if d.kind == sealedPart {
-		e.details = append(e.details, delta{kind: deltaSealed, seal: d.seal})
+		o.details = append(o.details, delta{kind: deltaSealed, seal: d.seal})
 		return
 	}
 	if len(d.text) > 0 {
-		e.details = append(e.details, delta{kind: deltaThinking, text: d.text, seal: seal{format: d.seal.format, id: d.seal.id}})
+		o.details = append(o.details, delta{kind: deltaThinking, text: d.text, seal: seal{format: d.seal.format, id: d.seal.id}})
 	}
 	if d.seal.value != nil {
-		e.details = append(e.details, delta{kind: deltaSeal, seal: d.seal})
+		o.details = append(o.details, delta{kind: deltaSeal, seal: d.seal})
 	}
 }
 
 // call takes a piece of a tool call.
-func (e *openAIEvents) call(r *lex.Reader, c *chunk, data []byte) {
+func (o *openChoice) call(r *lex.Reader, c *chunk, data []byte) {
 	index := int64(-1)
 	var id, name, arguments raw
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
@@ -176,12 +228,12 @@ func (e *openAIEvents) call(r *lex.Reader, c *chunk, data []byte) {
 			}
 		}
 	}
-	n := e.find(index, id)
+	n := o.find(index, id)
 	if n >= maxCalls {
 		c.err = badAnswer("answer has too many tool calls")
 		return
 	}
-	open := &e.calls[n]
+	open := &o.calls[n]
 	if len(id) > 0 && open.id == nil {
 		open.id = append([]byte(nil), id...)
 	}
@@ -190,32 +242,32 @@ func (e *openAIEvents) call(r *lex.Reader, c *chunk, data []byte) {
 		if open.id == nil {
 			open.id = callID(data, n)
 		}
-		e.tools = append(e.tools, delta{kind: deltaTool, tool: n, id: open.id, name: name})
+		o.tools = append(o.tools, delta{kind: deltaTool, tool: n, id: open.id, name: name})
 	}
 	if len(arguments) > 0 {
 		if !open.named {
 			c.err = badAnswer("stream has the arguments of a tool call before its name")
 			return
 		}
-		e.tools = append(e.tools, delta{kind: deltaToolArgs, tool: n, text: arguments})
+		o.tools = append(o.tools, delta{kind: deltaToolArgs, tool: n, text: arguments})
 	}
 }
 
 // find returns the number of the call that a piece belongs to, a new one if it
 // is the first. A piece without an index begins a call if it has an id, else
 // it goes on with the last.
-func (e *openAIEvents) find(index int64, id raw) int {
-	last := len(e.calls) - 1
-	if index < 0 && last >= 0 && (len(id) == 0 || string(e.calls[last].id) == string(id)) {
+func (o *openChoice) find(index int64, id raw) int {
+	last := len(o.calls) - 1
+	if index < 0 && last >= 0 && (len(id) == 0 || string(o.calls[last].id) == string(id)) {
 		return last
 	}
 	for i := last; index >= 0 && i >= 0; i-- {
-		if e.calls[i].index == index {
+		if o.calls[i].index == index {
 			return i
 		}
 	}
-	if len(e.calls) < maxCalls {
-		e.calls = append(e.calls, openCall{index: index})
+	if len(o.calls) < maxCalls {
+		o.calls = append(o.calls, openCall{index: index})
 		return last + 1
 	}
 	return maxCalls
