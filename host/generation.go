@@ -85,7 +85,7 @@ func (h *Host) build(ctx context.Context, cfg *config.Config, old *generation) (
 			g.discard(old)
 		}
 	}()
-	if g.prices, err = meter.NewCatalog(cfg.PriceOverrides()); err != nil {
+	if g.prices, err = meter.NewCatalog(cfg.PriceOverrides(), cfg.PriceFiles...); err != nil {
 		return g, err
 	}
 	if err = h.loadRoutes(g, old); err != nil {
@@ -246,7 +246,7 @@ func (g *generation) target(t config.Target) (*call.Target, error) {
 		return nil, fmt.Errorf("provider %q is not configured: add it under providers", providerName)
 	}
 	out := &call.Target{Name: t.Model, Provider: p, Model: model, Weight: t.Weight, Region: t.Region, Quality: t.Quality,
-		Price: g.prices.Price(t.Model), State: g.states.of(t.Model)}
+		Price: g.prices.PriceIn(t.Model, t.Region), State: g.states.of(t.Model)}
 	if t.Priority != nil {
 		out.Priority = *t.Priority
 	}

@@ -171,7 +171,7 @@ func checkPolicy(cfg *config.Config, w io.Writer) error {
 
 // checkPrices names the targets that no money budget will let through.
 func checkPrices(cfg *config.Config, w io.Writer) error {
-	prices, err := meter.NewCatalog(cfg.PriceOverrides())
+	prices, err := meter.NewCatalog(cfg.PriceOverrides(), cfg.PriceFiles...)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var src sources
 	root.PersistentFlags().StringVarP(&src.file, "config", "c", "", "configuration file (default: "+defaultFile+" if it is there, else the embedded one)")
 	root.PersistentFlags().StringArrayVar(&src.set, "set", nil, "set a field, as in --set limits.attempts=5 (repeatable)")
-	root.AddCommand(serveCommand(&src), checkCommand(&src), initCommand(), keyCommand(&src), credentialCommand(&src), usageCommand(&src), pluginCommand(&src), versionCommand())
+	root.AddCommand(serveCommand(&src), checkCommand(&src), initCommand(), keyCommand(&src), credentialCommand(&src), usageCommand(&src), pricesCommand(&src), pluginCommand(&src), versionCommand())
 	err := root.ExecuteContext(ctx)
 	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
 		err = hint(err, "see signalbox --help")

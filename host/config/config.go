@@ -36,7 +36,10 @@ type Config struct {
 	Policy    Policy              `koanf:"policy"`
 	Budget    Budgeting           `koanf:"budget"`
 	Prices    map[string]Price    `koanf:"prices"`
-	Keys      []Key               `koanf:"keys"`
+	// PriceFiles are price lists in the shape of LiteLLM's or of models.dev's,
+	// over the shipped ones and under Prices; of two the later wins.
+	PriceFiles []string `koanf:"prices_files"`
+	Keys       []Key    `koanf:"keys"`
 	// PassThrough names the providers whose own API callers may use under
 	// /v1/pass/{provider}/…
 	PassThrough []string `koanf:"pass_through"`
@@ -191,7 +194,8 @@ type Budgeting struct {
 	UnboundedUSD USD `koanf:"unbounded_usd"`
 }
 
-// Price overrides the shipped catalogue, in dollars per million tokens.
+// Price overrides the shipped catalogue, in dollars. Of tokens, input and
+// output come together; what is left out of the others costs what they do.
 type Price struct {
 	Input        *USD  `koanf:"input_per_mtok"`
 	Output       *USD  `koanf:"output_per_mtok"`
@@ -199,8 +203,18 @@ type Price struct {
 	CacheWrite5m *USD  `koanf:"cache_write_per_mtok"`    // default: input
 	CacheWrite1h *USD  `koanf:"cache_write_1h_per_mtok"` // default: cache_write
 	Reasoning    *USD  `koanf:"reasoning_per_mtok"`      // default: output
-	Context      int64 `koanf:"context"`                 // tokens
-	MaxOutput    int64 `koanf:"max_output"`              // tokens
+	AudioInput   *USD  `koanf:"audio_input_per_mtok"`    // default: input
+	AudioOutput  *USD  `koanf:"audio_output_per_mtok"`   // default: output
+	ImageInput   *USD  `koanf:"image_input_per_mtok"`    // default: input
+	ImageOutput  *USD  `koanf:"image_output_per_mtok"`   // default: output
+	Characters   *USD  `koanf:"per_mchar"`               // of text spoken, per million
+	Hour         *USD  `koanf:"per_hour"`                // of audio
+	Image        *USD  `koanf:"per_image"`
+	Pages        *USD  `koanf:"per_1k_pages"`
+	Searches     *USD  `koanf:"per_1k_searches"`
+	Request      *USD  `koanf:"per_request"` // beside the rest
+	Context      int64 `koanf:"context"`     // tokens
+	MaxOutput    int64 `koanf:"max_output"`  // tokens
 }
 
 // Resolve fills what was left out.
@@ -211,12 +225,21 @@ func (p Price) Resolve() *call.Price {
 		}
 		return int64(*v)
 	}
-	r := &call.Price{Input: or(p.Input, 0), Output: or(p.Output, 0), Context: p.Context, MaxOutput: p.MaxOutput}
-	r.CacheRead = or(p.CacheRead, r.Input)
-	r.CacheWrite5m = or(p.CacheWrite5m, r.Input)
-	r.CacheWrite1h = or(p.CacheWrite1h, r.CacheWrite5m)
-	r.Reasoning = or(p.Reasoning, r.Output)
-	return r
+	r := call.Price{Input: or(p.Input, 0), Output: or(p.Output, 0), CacheRead: or(p.CacheRead, -1), CacheWrite5m: or(p.CacheWrite5m, -1),
+		CacheWrite1h: or(p.CacheWrite1h, -1), Reasoning: or(p.Reasoning, -1), AudioInput: or(p.AudioInput, -1), AudioOutput: or(p.AudioOutput, -1),
+		ImageInput: or(p.ImageInput, -1), ImageOutput: or(p.ImageOutput, -1), CacheReadAudio: -1, CacheReadImage: -1,
+		Characters: or(p.Characters, 0), Hour: or(p.Hour, 0), Image: or(p.Image, 0), Pages: or(p.Pages, 0), Searches: or(p.Searches, 0),
+		Request: or(p.Request, 0), Context: p.Context, MaxOutput: p.MaxOutput}
+	return r.Filled()
+}
+
+// ofTokens are the rates of tokens, others those of anything else.
+func (p Price) ofTokens() []*USD {
+	return []*USD{p.Input, p.Output, p.CacheRead, p.CacheWrite5m, p.CacheWrite1h, p.Reasoning, p.AudioInput, p.AudioOutput, p.ImageInput, p.ImageOutput}
+}
+
+func (p Price) others() []*USD {
+	return []*USD{p.Characters, p.Hour, p.Image, p.Pages, p.Searches, p.Request}
 }
 
 // PriceOverrides are the prices that replace those of the shipped catalogue, by target.

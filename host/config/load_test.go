@@ -32,7 +32,8 @@ models:
   shared: {targets: [{model: openai/gpt-4o, weight: 3}, {model: openai/gpt-4.1}, {model: own/x, priority: 2, tags: [eu], region: eu-west}]}
 routes: {priority: {module: "builtin:priority"}}
 policy: {bundle: policies}
-prices: {"openai/my-finetune-1.5": {input_per_mtok: 0.3, output_per_mtok: 1.2}}
+prices: {"openai/my-finetune-1.5": {input_per_mtok: 0.3, output_per_mtok: 1.2}, own/whisper: {per_hour: 0.36}}
+prices_files: [./prices.json]
 keys: [{name: dev, value: "${env:SIGNALBOX_DEV_KEY}", team: core, budgets: [{usd: 5, window: day}, {usd: "0.000000001", window: {unit: week, size: 2, tz: Europe/Berlin}}]}]
 `
 
@@ -71,7 +72,10 @@ func TestLoadFullShape(t *testing.T) {
 	f("route file", c.Routes["priority"].File, "/opt/signalbox/plugins/routes/priority.wasm")
 	f("plugin dir", c.Plugins.Dir, "/opt/signalbox/plugins")
 	f("price", *c.Prices["openai/my-finetune-1.5"].Resolve(),
-		call.Price{Input: 3e8, CacheRead: 3e8, CacheWrite5m: 3e8, CacheWrite1h: 3e8, Output: 12e8, Reasoning: 12e8})
+		call.Price{Input: 3e8, CacheRead: 3e8, CacheWrite5m: 3e8, CacheWrite1h: 3e8, Output: 12e8, Reasoning: 12e8,
+			AudioInput: 3e8, AudioOutput: 12e8, ImageInput: 3e8, ImageOutput: 12e8, CacheReadAudio: 3e8, CacheReadImage: 3e8})
+	f("price of sound", *c.Prices["own/whisper"].Resolve(), call.Price{Hour: 36e7})
+	f("price files", c.PriceFiles[0], "./prices.json")
 	p := c.Keys[0].Principal()
 	f("key id", p.KeyID, "config-dev")
 	f("team", p.Team, "core")
@@ -174,6 +178,8 @@ func TestProblemsNameFieldAndRemedy(t *testing.T) {
 	f(`models: {a/b: {targets: [{model: demo/x}]}}`, `models["a/b"]`, `always provider/model`)
 	f(`models: {fast: {targets: []}}`, `has 0 targets`)
 	f(`prices: {"demo/x.y": {input_per_mtok: 0.3}}`, `prices["demo/x.y"]: needs input_per_mtok and output_per_mtok`)
+	f(`prices: {"demo/x": {audio_input_per_mtok: 0.3, per_hour: 1}}`, `prices["demo/x"]: needs input_per_mtok and output_per_mtok`)
+	f(`prices: {"demo/x": {per_image: 5000}}`, `is more than 1000 dollars`)
 	f(`prices: {"demo/x": {input_per_mtok: -1, output_per_mtok: 1}}`, `prices["demo/x"].input_per_mtok: not a decimal number`)
 	f(`prices: {"demo/x": {input_per_mtok: 5000, output_per_mtok: 1}}`, `is more than 1000 dollars`)
 	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1}]}]`, `keys[0].budgets[0].window: is missing`)

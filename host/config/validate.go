@@ -8,6 +8,7 @@ import (
 	"net"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -286,10 +287,12 @@ func (c *Config) checkPrices(p *problems) {
 		if provider, model, _ := strings.Cut(name, "/"); provider == "" || model == "" {
 			p.addf(path, "a price is for provider/model, or for provider/* as a whole")
 		}
-		if v.Input == nil || v.Output == nil {
+		given := func(usd *USD) bool { return usd != nil }
+		onlyOthers := !slices.ContainsFunc(v.ofTokens(), given) && slices.ContainsFunc(v.others(), given)
+		if (v.Input == nil || v.Output == nil) && !onlyOthers {
 			p.addf(path, "needs input_per_mtok and output_per_mtok: write 0 for what is free")
 		}
-		for i, usd := range []*USD{v.Input, v.Output, v.CacheRead, v.CacheWrite5m, v.CacheWrite1h, v.Reasoning} {
+		for i, usd := range append(v.ofTokens(), v.others()...) {
 			if usd != nil && *usd > call.MaxPrice {
 				names := fieldsOf(reflect.TypeFor[Price]()).names
 				p.addf(path+"."+names[i], "is more than %s dollars per million tokens: is it per thousand or per token?", USD(call.MaxPrice))

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/config"
+	"github.com/signalbox-ai/signalbox/host/meter"
+)
+
+func pricesCommand(src *sources) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "prices",
+		Short: "Show what models cost, and where price lists differ",
+		Args:  cobra.NoArgs,
+	}
+	var provider string
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "Show the price of every model that the configuration knows",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			prices, err := catalogue(src)
+			if err != nil {
+				return err
+			}
+			return printPrices(c.OutOrStdout(), prices, provider)
+		},
+	}
+	list.Flags().StringVar(&provider, "provider", "", "of this provider")
+	var all bool
+	diff := &cobra.Command{
+		Use:   "diff FILE",
+		Short: "Compare the prices in use with a file in the shape of LiteLLM or models.dev",
+		Long: "Compare the prices in use with a file in the shape of LiteLLM's model_prices_and_context_window.json or of\n" +
+			"models.dev's api.json: which rates differ and by how much. A file that is to be used goes into prices_files.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			prices, err := catalogue(src)
+			if err != nil {
+				return err
+			}
+			file, err := meter.LoadFile(args[0])
+			if err != nil {
+				return err
+			}
+			return printDiff(c.OutOrStdout(), prices.Diff(file), file, all)
+		},
+	}
+	diff.Flags().BoolVar(&all, "all", false, "also name the models that only one of the two has")
+	c.AddCommand(list, diff)
+	return c
+}
+
+func catalogue(src *sources) (*meter.Catalog, error) {
+	s, err := src.resolve()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(s)
+	if err != nil {
+		return nil, err
+	}
+	return meter.NewCatalog(cfg.PriceOverrides(), cfg.PriceFiles...)
+}
+
+// printPrices shows the rates that a model has; those of another modality only
+// where they differ from text's.
+func printPrices(w io.Writer, prices *meter.Catalog, provider string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "MODEL\tINPUT\tCACHED\tOUTPUT\tOTHER\tAS OF")
+	for _, name := range prices.Names() {
+		if provider != "" && !strings.HasPrefix(name, provider+"/") {
+			continue
+		}
+		m := prices.Model(name)
+		p, asOf := m.Price, "-"
+		if !m.AsOf.IsZero() {
+			asOf = m.AsOf.Format("2006-01-02")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", name, dollars(p.Input), dollars(p.CacheRead), dollars(p.Output), strings.Join(otherRates(p), " "), asOf)
+	}
+	return t.Flush()
+}
+
+func otherRates(p *call.Price) (out []string) {
+	plain := (&call.Price{Input: p.Input, CacheRead: p.CacheRead, Output: p.Output, CacheWrite5m: -1, CacheWrite1h: -1, Reasoning: -1,
+		AudioInput: -1, AudioOutput: -1, ImageInput: -1, ImageOutput: -1, CacheReadAudio: -1, CacheReadImage: -1}).Filled()
+	common := plain.Rates()
+	for i, rate := range p.Rates() {
+		if *rate != *common[i] {
+			out = append(out, call.RateNames[i]+"="+dollars(*rate))
+		}
+	}
+	if p.Long != nil {
+		out = append(out, fmt.Sprintf("long>%d=%s/%s", p.LongFrom, dollars(p.Long.Input), dollars(p.Long.Output)))
+	}
+	for _, tier := range []struct {
+		name string
+		p    *call.Price
+	}{{"batch", p.Batch}, {"flex", p.Flex}, {"priority", p.Priority}} {
+		if tier.p != nil && (tier.p.Input|tier.p.Output) != 0 {
+			out = append(out, fmt.Sprintf("%s=%s/%s", tier.name, dollars(tier.p.Input), dollars(tier.p.Output)))
+		}
+	}
+	return out
+}
+
+func printDiff(w io.Writer, diffs []meter.Difference, file *meter.Loaded, all bool) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	models, alone := map[string]bool{}, 0
+	fmt.Fprintln(t, "MODEL\tRATE\tIN USE\tFILE\tDIFFERENCE")
+	for _, d := range diffs {
+		switch {
+		case d.Field == "":
+			alone++
+			if all {
+				fmt.Fprintf(t, "%s\t-\t%s\t%s\t-\n", d.Model, known(d.Ours), known(d.Theirs))
+			}
+		case strings.HasSuffix(d.Field, "context"), strings.HasSuffix(d.Field, "max_output"), strings.HasSuffix(d.Field, "from"):
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\n", d.Model, d.Field, d.Ours, d.Theirs, percent(d.Ours, d.Theirs))
+		default:
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.Model, d.Field, dollars(d.Ours), dollars(d.Theirs), percent(d.Ours, d.Theirs))
+		}
+		if d.Field != "" {
+			models[d.Model] = true
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%d models differ, %d are in one list alone; the file has %d models with a price (%s), %d without\n",
+		len(models), alone, len(file.Models), file.Shape, file.Skipped)
+	return err
+}
+
+func known(rate int64) string {
+	if rate < 0 {
+		return "unknown"
+	}
+	return "known"
+}
+
+func dollars(nano int64) string { return string(call.AppendUSD(nil, nano)) }
+
+func percent(ours, theirs int64) string {
+	if ours == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%+.1f %%", 100*float64(theirs-ours)/float64(ours))
+}
