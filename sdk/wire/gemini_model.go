@@ -11,7 +11,7 @@ import (
 // as of November 2026.
 type gemini struct {
 	thinks      geminiThinking
-	pro         bool  // cannot stop thinking
+	always      bool  // cannot stop thinking
 	minimal     bool  // takes the level minimal
 	medium      bool  // takes the level medium
 	least, most int64 // bounds of a thinking budget
@@ -37,7 +37,7 @@ func geminiOf(model string) gemini {
 	name := model[i+len("gemini-"):]
 	v := geminiVersion(name)
 	g := gemini{
-		pro:         strings.Contains(name, "pro"),
+		always:      !strings.Contains(name, "flash"), // Pro, Argon
 		formatTools: v >= 3,
 		mediaResult: v >= 3,
 	}
@@ -46,14 +46,14 @@ func geminiOf(model string) gemini {
 	case v < 2.5 || quiet:
 	case v < 3:
 		g.thinks, g.least, g.most = geminiBudget, 1, 24_576
-		if g.pro {
+		if g.always {
 			g.least, g.most = 128, 32_768
 		} else if strings.Contains(name, "lite") {
 			g.least = 512
 		}
 	default:
 		g.thinks = geminiLevel
-		g.minimal, g.medium = !g.pro, !g.pro || v > 3
+		g.minimal, g.medium = !g.always, !g.always || v > 3
 	}
 	return g
 }
@@ -102,7 +102,7 @@ func appendGeminiThinking(dst []byte, q *request, g gemini) []byte {
 func geminiBudgetOf(q *request, g gemini) int64 {
 	t := &q.thinking
 	switch {
-	case t.off && g.pro:
+	case t.off && g.always:
 		q.drop(t.asked)
 		return g.least // the least that there is
 	case t.off:
@@ -121,7 +121,7 @@ func geminiLevelOf(q *request, g gemini) string {
 	effort := t.effort
 	switch {
 	case t.off:
-		if g.pro {
+		if g.always {
 			q.drop(t.asked)
 		}
 		effort = "minimal" // the least that there is

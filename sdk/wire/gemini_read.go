@@ -60,9 +60,9 @@ type openName struct{ name, id raw }
 var geminiMembers = map[string]func(*geminiRequest){
 	"model":             func(g *geminiRequest) { g.raw() },
 	"stream":            func(g *geminiRequest) { g.q.stream = g.flag() },
-	"contents":          (*geminiRequest).contents,
+	"contents":          func(g *geminiRequest) { g.each(g.content) },
 	"systemInstruction": (*geminiRequest).system,
-	"tools":             (*geminiRequest).tools,
+	"tools":             func(g *geminiRequest) { g.each(g.tool) },
 	"toolConfig":        (*geminiRequest).toolConfig,
 	"generationConfig":  (*geminiRequest).generationConfig,
 	"serviceTier":       (*geminiRequest).tier,
@@ -100,36 +100,42 @@ func (g *geminiRequest) system() {
 	}
 }
 
-func (g *geminiRequest) contents() {
+// each takes the elements of a list; one may stand by itself.
+func (g *geminiRequest) each(element func()) {
+	if g.Kind() == '{' {
+		element()
+		return
+	}
 	m, ok := g.array()
 	for i := 0; ok && g.elem(m, i); i++ {
-		msg := message{role: userRole}
-		cm, ok := g.object()
-		for ok && g.key(cm) {
-			switch camel(g.Name()) {
-			case "role":
-				switch w := g.word(); w {
-				case "model":
-					msg.role = assistantRole
-				case "user", "function", "":
-				default:
-					g.fault("invalid_value", `is %q; want "user" or "model"`, w)
-				}
-			case "parts":
-				msg.parts = g.parts(msg.parts)
-			default:
-				g.Skip()
-			}
-		}
-		g.q.messages = append(g.q.messages, msg)
+		element()
 	}
 }
 
-func (g *geminiRequest) parts(parts []part) []part {
-	m, ok := g.array()
-	for i := 0; ok && g.elem(m, i); i++ {
-		parts = g.part(parts)
+func (g *geminiRequest) content() {
+	msg := message{role: userRole}
+	m, ok := g.object()
+	for ok && g.key(m) {
+		switch camel(g.Name()) {
+		case "role":
+			switch w := g.word(); strings.ToLower(w) {
+			case "model":
+				msg.role = assistantRole
+			case "user", "function", "":
+			default:
+				g.fault("invalid_value", `is %q; want "user" or "model"`, w)
+			}
+		case "parts":
+			msg.parts = g.parts(msg.parts)
+		default:
+			g.Skip()
+		}
 	}
+	g.q.messages = append(g.q.messages, msg)
+}
+
+func (g *geminiRequest) parts(parts []part) []part {
+	g.each(func() { parts = g.part(parts) })
 	return parts
 }
 

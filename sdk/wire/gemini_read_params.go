@@ -152,22 +152,15 @@ func (g *geminiRequest) thinkingConfig() {
 	}
 }
 
-func (g *geminiRequest) tools() {
-	m, ok := g.array()
-	for i := 0; ok && g.elem(m, i); i++ {
-		tm, ok := g.object()
-		for ok && g.key(tm) {
-			name := camel(g.Name())
-			if name != "functionDeclarations" {
-				g.Skip() // googleSearch, codeExecution: Google's own, {} asks for them
-				g.q.drop("tools." + name)
-				continue
-			}
-			fm, ok := g.array()
-			for j := 0; ok && g.elem(fm, j); j++ {
-				g.function()
-			}
+func (g *geminiRequest) tool() {
+	m, ok := g.object()
+	for ok && g.key(m) {
+		if name := camel(g.Name()); name != "functionDeclarations" {
+			g.Skip() // googleSearch, codeExecution: Google's own, {} asks for them
+			g.q.drop("tools." + name)
+			continue
 		}
+		g.each(g.function)
 	}
 }
 
