@@ -123,6 +123,7 @@ func (b *bridge) serve(r *Request, w *Writer) error {
 	if len(dropped) > 0 && r.Strict() {
 		return unsupported(dropped)
 	}
+	body = b.lease.renameMaxTokens(body)
 	w.Dropped(dropped...)
 	resp, err := b.call(r, body, streams)
 	if err != nil {
@@ -152,6 +153,26 @@ func (b *bridge) serve(r *Request, w *Writer) error {
 		defer resp.Close()
 		return b.relay(resp, st, s, r)
 	})
+}
+
+// renameMaxTokens gives the cap of a translated request the name that the
+// upstream takes: OpenAI's reasoning models refuse the usual one.
+func (l *Lease) renameMaxTokens(body []byte) []byte {
+	const usual = `"max_tokens":`
+	if l.Dialect != wire.OpenAIChat || l.MaxTokens == "" || !bytes.Contains(body, []byte(usual)) {
+		return body
+	}
+	var facts scan.Facts
+	if scan.Request(&facts, body) != nil {
+		return body // the upstream says what is wrong with it
+	}
+	at := facts.MaxTokensAt[0].From
+	if !bytes.HasSuffix(body[:at], []byte(usual)) {
+		return body
+	}
+	out := append(make([]byte, 0, len(body)+len(l.MaxTokens)), body[:at-len(usual)]...)
+	out = append(append(append(out, '"'), l.MaxTokens...), `":`...)
+	return append(out, body[at:]...)
 }
 
 // sayStream adds to a JSON object what asks for a stream.

@@ -260,3 +260,18 @@ func TestRetryAfter(t *testing.T) {
 	f("1e300", 0, 0)
 	f(time.Now().Add(time.Minute).UTC().Format(http.TimeFormat), 55*time.Second, time.Minute)
 }
+
+func TestRenameMaxTokens(t *testing.T) {
+	f := func(member string, body, want string) {
+		t.Helper()
+		l := &Lease{Dialect: wire.OpenAIChat, MaxTokens: member}
+		if got := string(l.renameMaxTokens([]byte(body))); got != want {
+			t.Errorf("got %s; want %s", got, want)
+		}
+	}
+	const body = `{"model":"m","messages":[{"role":"user","content":"\"max_tokens\":1"}],"tools":[{"function":{"parameters":{"max_tokens":7}}}],"max_tokens":5}`
+	f("max_completion_tokens", body, strings.Replace(body, `"max_tokens":5`, `"max_completion_tokens":5`, 1))
+	f("", body, body)
+	f("max_completion_tokens", `{"model":"m","messages":[]}`, `{"model":"m","messages":[]}`)
+	f("max_completion_tokens", `{"tools":[{"function":{"parameters":{"max_tokens":7}}}]}`, `{"tools":[{"function":{"parameters":{"max_tokens":7}}}]}`)
+}
