@@ -27,6 +27,7 @@ func init() {
 		go func() { done <- s.listen(l) }()
 		return setup, func() {
 			_ = s.drain(context.Background())
+			_ = l.Close() // one that serve has not got to yet
 			<-done
 		}, nil
 	}

@@ -97,15 +97,30 @@ func start(t *testing.T, u *upstream, config string) *providertest.Adapter {
 	up := httptest.NewServer(u)
 	t.Cleanup(up.Close)
 	u.url = up.URL
-	host, err := egress.OfURL(up.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := hostOf(t, up.URL)
 	if u.keys.AccessKeyID == "" {
 		u.keys = aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
 	}
 	p := &bedrock{now: time.Now}
 	return providertest.Start(t, p, fmt.Sprintf(`{"region":"eu-central-1","base_url":%q,"sts_url":%q,"imds_url":%q%s}`, up.URL, up.URL+"/sts", up.URL+"/imds", config), host)
+}
+
+func hostOf(t *testing.T, url string) string {
+	t.Helper()
+	host, err := egress.OfURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host
+}
+
+func hostsFor(t *testing.T, url string) *egress.Hosts {
+	t.Helper()
+	hosts, err := egress.Parse([]string{hostOf(t, url)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hosts
 }
 
 func says(status int, typ, body string) func(http.ResponseWriter, *http.Request, []byte) {
