@@ -38,8 +38,12 @@ func LoadFile(path string) (*Loaded, error) {
 		return nil, fmt.Errorf("cannot read prices: %w", err)
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(raw) > maxFile {
+	st, err := f.Stat()
+	var raw []byte
+	if err == nil && st.Size() <= maxFile {
+		raw, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	}
+	if err == nil && max(st.Size(), int64(len(raw))) > maxFile {
 		err = fmt.Errorf("it has more than %d bytes", maxFile)
 	}
 	var l *Loaded
@@ -49,10 +53,8 @@ func LoadFile(path string) (*Loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read prices %s: %w", path, err)
 	}
-	if st, err := f.Stat(); err == nil {
-		for _, m := range l.Models {
-			m.AsOf = st.ModTime().UTC().Truncate(24 * time.Hour)
-		}
+	for _, m := range l.Models {
+		m.AsOf = st.ModTime().UTC().Truncate(24 * time.Hour)
 	}
 	return l, nil
 }
@@ -63,15 +65,15 @@ func parseFile(raw []byte, source string) (*Loaded, error) {
 		return nil, err
 	}
 	l := &Loaded{Shape: shapeOf(entries), Models: map[string]*Model{}}
+	if l.Shape == "" {
+		return nil, errors.New("it has neither LiteLLM's shape (models with litellm_provider) nor that of models.dev (providers with models)")
+	}
 	for _, name := range sortedNames(entries) {
 		var err error
-		switch l.Shape {
-		case "litellm":
+		if l.Shape == "litellm" {
 			err = l.liteLLM(name, entries[name])
-		case "models.dev":
+		} else {
 			err = l.modelsDev(name, entries[name])
-		default:
-			return nil, errors.New("it has neither LiteLLM's shape (models with litellm_provider) nor that of models.dev (providers with models)")
 		}
 		if err == nil && len(l.Models) > maxModels {
 			err = fmt.Errorf("it has more than %d models", maxModels)
@@ -175,8 +177,14 @@ func nanoOf(raw []byte, per int64) (int64, error) {
 	if err := json.Unmarshal(raw, &n); err != nil || len(raw) > 40 || raw[0] == '"' {
 		return 0, fmt.Errorf("%.40s is no number", raw)
 	}
-	if f, err := n.Float64(); err != nil || f > 1e6 || f != 0 && f < 1e-18 { // and no exponent that would fill the memory
+	switch f, err := n.Float64(); { // no exponent may fill the memory
+	case err != nil || f > 1e6 || f != 0 && f < 1e-18:
 		return 0, fmt.Errorf("%s is no price", raw)
+	case f == 0:
+		if mantissa, _, _ := strings.Cut(strings.ToLower(n.String()), "e"); strings.ContainsAny(mantissa, "123456789") {
+			return 0, fmt.Errorf("%s is no price", raw)
+		}
+		return 0, nil
 	}
 	r, ok := new(big.Rat).SetString(n.String())
 	if !ok {
