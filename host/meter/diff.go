@@ -10,8 +10,9 @@ type Difference struct {
 }
 
 // Diff compares what l gives with what c has: every rate of the standard price,
-// of long prompts and of tiers, and the bounds, for the models that both have,
-// and names those that only one has, of the providers that both know.
+// of long prompts and of tiers, and the bounds, as far as l tells them, for the
+// models that both have, and names those that only one has, of the providers
+// that both know.
 func (c *Catalog) Diff(l *Loaded) []Difference {
 	var out []Difference
 	providers := map[string]bool{}
@@ -44,7 +45,7 @@ func providerOf(target string) string {
 func diffPrice(out []Difference, name, part string, ours, theirs *call.Price) []Difference {
 	a, b := ours.Rates(), theirs.Rates()
 	for i := range a {
-		if *a[i] != *b[i] && !onlyHere(i, *b[i]) {
+		if *a[i] != *b[i] && told(i, b) {
 			out = append(out, Difference{name, part + call.RateNames[i], *a[i], *b[i]})
 		}
 	}
@@ -67,6 +68,14 @@ func diffPrice(out []Difference, name, part string, ours, theirs *call.Price) []
 	return out
 }
 
-// onlyHere reports whether a rate is one that the other lists mostly leave out:
-// what is not counted in tokens.
-func onlyHere(rate int, theirs int64) bool { return rate >= tokenRates && theirs == 0 }
+// standsFor is what a rate is when it is left out: the index of another.
+var standsFor = [tokenRates]int{1: 0, 2: 0, 3: 2, 5: 4, 6: 0, 7: 4, 8: 0, 9: 4, 10: 1, 11: 1}
+
+// told reports whether a list tells the rate: not if it is what it would be
+// had it been left out, which most lists do with most rates.
+func told(rate int, rates [call.NumRates]*int64) bool {
+	if rate >= tokenRates {
+		return *rates[rate] != 0
+	}
+	return rate == 0 || rate == 4 || *rates[rate] != *rates[standsFor[rate]]
+}
