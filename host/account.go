@@ -128,7 +128,7 @@ func (f *flight) answered() {
 			c.Cost = min(c.Cost, c.Reserved-f.spent)
 		}
 	}
-	if opaque(c) && c.Usage.Cost == 0 && c.Cost == 0 && c.Reserved > f.spent { // it may have cost as much
+	if opaque(c) && c.Usage.Cost == 0 && c.Reserved > f.spent && (price == nil || c.Provenance < call.CostComputed) { // it may have cost as much
 		c.Cost, c.Provenance = c.Reserved-f.spent, call.CostEstimated
 	}
 	if c.Usage.Cost > 0 && c.Provenance == call.CostComputed {

@@ -15,7 +15,8 @@ type Answer struct {
 	RetryAfter  time.Duration
 }
 
-// Stream writes an answer as it arrives from upstream. WriteTo returns nil
+// Stream writes an answer as it arrives from upstream. With status 101 it is a
+// session that goes both ways, and WriteTo is given the caller's net.Conn. WriteTo returns nil
 // only when the whole answer was written; any error means that the caller's
 // connection must be cut, so that a part never looks like the whole. Close
 // must be called once, also after WriteTo; it ends the upstream request.

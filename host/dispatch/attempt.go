@@ -195,7 +195,7 @@ func (x *exchange) ask(rw *rewrite, model string, now time.Time) *failure {
 		sent, err := x.offer(rw, model, now)
 		if err == nil {
 			length := cn.head.ContentLength()
-			if status := cn.head.StatusCode(); status == 204 || status == 304 {
+			if status := cn.head.StatusCode(); status == 101 || status == 204 || status == 304 {
 				length = 0
 			}
 			cn.body.reset(cn.br, length)
@@ -263,6 +263,10 @@ func (x *exchange) read() (call.Answer, *failure) {
 	x.c.Dropped = append(x.c.Dropped[:0], cn.head.Peek(proto.HeaderDropped)...)
 	answers := status >= 200 && status < 300
 	switch {
+	case status == 101:
+		return x.upgraded()
+	case answers && x.c.Op == wire.OpRealtime:
+		return call.Answer{}, &failure{class: wire.ClassServer, err: wire.Errorf(502, "bad_upgrade", "%s answered the WebSocket handshake with status %d", x.t.Name, status)}
 	case answers && x.passes(kind):
 		return x.raw(status, contentType(kind))
 	case answers && isEvents(kind):

@@ -34,6 +34,7 @@ type Options struct {
 	Backoff   time.Duration // first bound of the full-jitter wait; default 200 ms
 	MaxWait   time.Duration // largest bound of a wait, Retry-After included; default 10 s
 	MaxAnswer int           // bytes of a JSON answer; default 64 MiB
+	Session   time.Duration // longest realtime session; default 1 hour
 	Strict    bool          // adapters refuse what would have to drop parameters, for every caller
 	Log       *slog.Logger
 	// Observe hears what an upstream says of its rate limit: header reads the
@@ -63,6 +64,7 @@ func (o Options) withDefaults() Options {
 	def(&o.Timeouts.Idle, 2*time.Minute)
 	def(&o.Backoff, 200*time.Millisecond)
 	def(&o.MaxWait, 10*time.Second)
+	def(&o.Session, time.Hour)
 	return o
 }
 

@@ -244,6 +244,9 @@ func (x *exchange) send(r *rewrite, model string) error {
 	if c.Upload != nil {
 		size = uploadSize(c, model)
 	}
+	if c.Op == wire.OpRealtime {
+		b = cn.appendUpgrade(b, c)
+	}
 	if size > 0 || hasBody(c) {
 		b = append(b, "Content-Length: "...)
 		b = strconv.AppendInt(b, size, 10)
@@ -264,6 +267,17 @@ func (x *exchange) send(r *rewrite, model string) error {
 	v := r.vector(net.Buffers{b}, c.Body)
 	_, err := v.WriteTo(cn.nc)
 	return err
+}
+
+// appendUpgrade appends what asks for a WebSocket.
+func (cn *conn) appendUpgrade(b []byte, c *call.Call) []byte {
+	cn.wsKey = newKey()
+	b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
+	b = append(append(b, cn.wsKey...), "\r\n"...)
+	if bytes.Contains(c.Header.Peek("Sec-WebSocket-Protocol"), []byte("realtime")) {
+		b = append(b, "Sec-WebSocket-Protocol: realtime\r\n"...)
+	}
+	return b
 }
 
 // replaced reports whether the caller sends, and may pass on, a header of its
@@ -324,6 +338,9 @@ func (c *conn) readHead() error {
 		if status := c.head.StatusCode(); status >= 200 {
 			return nil
 		} else if status == 101 {
+			if c.wsKey != "" {
+				return nil
+			}
 			break
 		}
 	}

@@ -54,8 +54,9 @@ type conn struct {
 	until  time.Time // the deadline that is set
 	reused bool
 	// Of the current request:
-	begun   bool // bytes of an answer have come
-	spoiled bool // not all of the request could be written
+	begun   bool   // bytes of an answer have come
+	spoiled bool   // not all of the request could be written
+	wsKey   string // of a WebSocket handshake, "": it is none
 }
 
 // NewTransport makes the pool of connections to ep.

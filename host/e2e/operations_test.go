@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
 // media is an upstream that serves what is not chat, and remembers.
@@ -238,4 +240,61 @@ func TestWhatCannotBeBoundedNeedsLeave(t *testing.T) {
 	f("", 404, 0)
 	f("pass_through: [up]\n", 402, 0)
 	f("pass_through: [up]\nbudget: {unbounded_usd: 0.25}\n", 200, 250_000_000)
+}
+
+// TestRealtimeIsPaidFor: a session by way of a real adapter, priced by what its
+// responses report, and ended when the budget is used up.
+func TestRealtimeIsPaidFor(t *testing.T) {
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+providerKey || r.URL.Path != "/v1/realtime" || r.URL.Query().Get("model") != "gpt-x" {
+			w.WriteHeader(401)
+			return
+		}
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.CloseNow()
+		for {
+			if _, _, err := c.Read(r.Context()); err != nil {
+				return
+			}
+			_ = c.Write(r.Context(), websocket.MessageText, []byte(`{"type":"response.done","response":{"usage":{"total_tokens":100000,"input_tokens":0,"output_tokens":100000}}}`))
+		}
+	}))
+	defer up.Close()
+	g := newGateway(t, mediaConfig(up.URL, "[{usd: 5, window: day}]", `budget: {unbounded_usd: 1}
+prices: {"up/gpt-x": {input_per_mtok: 1, output_per_mtok: 10}}
+`))
+	c, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(g.data, "http")+"/v1/realtime?model=up/gpt-x",
+		&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + callerKey}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	said := 0
+	for range 20 {
+		_ = c.Write(t.Context(), websocket.MessageText, []byte("respond"))
+		_, b, err := c.Read(t.Context())
+		if err != nil || strings.Contains(string(b), "budget_exceeded") {
+			break
+		}
+		said++
+	}
+	if said != 4 && said != 5 { // a dollar each, and one kept ahead
+		t.Errorf("%d responses were given", said)
+	}
+	for err == nil {
+		_, _, err = c.Read(t.Context())
+	}
+	var u usage
+	for range 2000 { // the record follows the close frame
+		if u = g.usage(); u.Requests > 0 {
+			break
+		}
+	}
+	if u.Nano != int64(said)*1_000_000_000 {
+		t.Errorf("the ledger holds %d nano-dollars after %d responses of a dollar", u.Nano, said)
+	}
 }

@@ -67,6 +67,9 @@ var modelFolders = []string{"/v1beta/models", "/v1alpha/models", "/v1/models"}
 
 // find tells what a request asks for beyond the plain endpoints.
 func find(ctx *fasthttp.RequestCtx, path []byte) (a asked, err *wire.Error) {
+	if string(path) == realtimePath {
+		return findRealtime(ctx)
+	}
 	for _, dir := range modelFolders {
 		if rest, ok := bytes.CutPrefix(path, []byte(dir+"/")); ok && !ctx.IsGet() {
 			return findGemini(ctx, rest)

@@ -92,6 +92,7 @@ type Server struct {
 	catalogue Catalogue
 	http      *fasthttp.Server
 	watcher   *watcher
+	sessions  sessions
 }
 
 // headBuffer bounds a request's head; vendors' clients send a few KB at most.
@@ -139,7 +140,9 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // Stop takes no more requests and waits until those that run have ended, or ctx has.
 func (s *Server) Stop(ctx context.Context) error {
-	return s.http.ShutdownWithContext(ctx)
+	err := s.http.ShutdownWithContext(ctx)
+	s.sessions.stop(ctx)
+	return err
 }
 
 // quiet keeps what fasthttp has to say at debug level: it is about broken
@@ -190,7 +193,11 @@ func (s *Server) call(ctx *fasthttp.RequestCtx, a asked) {
 	*in = incoming{Server: s, ctx: ctx, call: c, conn: nc, asked: a}
 	ans, err := s.handle(in, keyOf(ctx))
 	if ans.Stream != nil && err == nil {
-		s.stream(in, ans)
+		if ans.Status == fasthttp.StatusSwitchingProtocols {
+			s.upgrade(in, ans)
+		} else {
+			s.stream(in, ans)
+		}
 		return
 	}
 	if nc != nil {
@@ -235,7 +242,13 @@ func keyOf(ctx *fasthttp.RequestCtx) []byte {
 	if k := h.Peek("X-Goog-Api-Key"); len(k) > 0 {
 		return k
 	}
-	return ctx.QueryArgs().Peek("key")
+	if k := ctx.QueryArgs().Peek("key"); len(k) > 0 {
+		return k
+	}
+	if string(ctx.Request.URI().PathOriginal()) == realtimePath {
+		return protocolKey(ctx)
+	}
+	return nil
 }
 
 // dialectOf guesses the dialect of a caller on a path that does not tell.

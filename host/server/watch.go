@@ -119,7 +119,8 @@ type conn struct {
 	stall   time.Duration // longest that one write may take
 	until   time.Time     // write deadline that is set
 	closing sync.Once
-	linger  atomic.Bool // the caller may still be sending when it is closed
+	abandon atomic.Pointer[func()] // ends a session that has not begun
+	linger  atomic.Bool            // the caller may still be sending when it is closed
 
 	mu   sync.Mutex // held while gone is told, so that it is never told too late
 	left bool
@@ -171,6 +172,9 @@ func (c *conn) Write(p []byte) (written int, err error) {
 func (c *conn) Close() error {
 	c.closing.Do(func() {
 		c.watcher.remove(c)
+		if abandon := c.abandon.Load(); abandon != nil {
+			go (*abandon)() // whoever closes may hold what it waits for
+		}
 		if c.linger.Load() {
 			c.drain()
 		}
