@@ -40,7 +40,7 @@ func FuzzRequest(f *testing.F) {
 	seeds(f, "request", "in.json")
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		tr, from, to := direction(t, which)
-		for _, model := range [...]string{"claude-sonnet-4-5", "claude-opus-5", "gpt-5", "other"} {
+		for _, model := range [...]string{"claude-sonnet-4-5", "claude-opus-5", "gpt-5", "gemini-3-pro-preview", "other"} {
 			out, _, err := tr.Request(nil, body, model)
 			if err != nil {
 				if e := err.(*Error); e.Status != 400 || e.Message == "" || !json.Valid(AppendError(nil, from, e, "")) {

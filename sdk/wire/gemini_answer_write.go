@@ -56,7 +56,7 @@ func appendGeminiCandidate(dst []byte, a *answer, index int) []byte {
 	if message != nil {
 		dst = appendRawMember(dst, "finishMessage", message)
 	}
-	if logprobs != nil {
+	if len(logprobs) > len("[]") {
 		dst = appendGeminiLogprobs(dst, logprobs)
 	}
 	dst = append(dst, `,"index":`...)

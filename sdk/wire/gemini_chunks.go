@@ -76,7 +76,7 @@ func (w *geminiChunks) close(dst []byte, choice int) []byte {
 func (w *geminiChunks) text(dst []byte, d *delta, _ *Usage) []byte {
 	dst = append(w.open(dst), `"text":`...)
 	dst = appendRaw(dst, d.text)
-	if d.logprobs == nil {
+	if len(d.logprobs) <= len("[]") {
 		return w.close(dst, d.choice)
 	}
 	dst = append(dst, `}],"role":"model"}`...)

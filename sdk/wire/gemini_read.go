@@ -248,8 +248,14 @@ func (g *geminiRequest) media(p *part, name string) kind {
 	} else {
 		g.need(uri, "fileUri")
 		p.url = uri
+		if p.mime == nil {
+			p.mime = mimeOfURL(&part{url: uri})
+		}
 	}
 	k := kindOfMime(p.mime)
+	if p.url != nil && p.mime == nil {
+		k = imagePart // what is most often sent by its address alone
+	}
 	switch {
 	case p.url != nil && (k == audioPart || !bytes.HasPrefix(uri, []byte("http")) || bytes.Contains(uri, []byte("generativelanguage.googleapis.com"))),
 		bytes.HasPrefix(p.mime, []byte("video/")):
