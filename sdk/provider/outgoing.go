@@ -12,10 +12,7 @@ import (
 )
 
 // target is the escaped path and query of a lease's URL.
-type target struct {
-	before, after string // the model
-	model         bool
-}
+type target struct{ parts []string } // what is around the model
 
 const modelMark = "{model}"
 
@@ -26,10 +23,9 @@ const stand = "~signalbox.model~"
 func targetOf(rawURL string) target {
 	u, err := url.Parse(strings.ReplaceAll(rawURL, modelMark, stand))
 	if err != nil {
-		return target{}
+		return target{parts: []string{""}}
 	}
-	before, after, ok := strings.Cut(u.RequestURI(), stand)
-	return target{before: before, after: after, model: ok}
+	return target{parts: strings.Split(u.RequestURI(), stand)}
 }
 
 // baseOf is a URL's scheme and host, or all of it if it is none.
@@ -44,14 +40,17 @@ func baseOf(rawURL string) string {
 // of is the target for a model. A model is one segment, whatever it holds.
 func (t *target) of(model string) (string, error) {
 	switch {
-	case !t.model:
-		return t.before, nil
+	case len(t.parts) == 1:
+		return t.parts[0], nil
 	case model == "" || model == "." || model == "..":
 		return "", &wire.Error{Status: http.StatusNotFound, Class: wire.ClassModelNotFound, Code: "model_not_found",
 			Message: fmt.Sprintf("model %q has no place in a URL", model), Param: "model"}
 	}
 	var buf [256]byte
-	out := append(appendSegment(append(buf[:0], t.before...), model), t.after...)
+	out := append(buf[:0], t.parts[0]...)
+	for _, part := range t.parts[1:] {
+		out = append(appendSegment(out, model), part...)
+	}
 	return string(out), nil
 }
 
