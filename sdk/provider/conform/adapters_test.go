@@ -14,7 +14,17 @@ const root = "../../../"
 // settings are what the kit must know of adapters that it cannot guess; an
 // adapter that is not here is run as it is.
 var settings = map[string]Options{
+	"gemini": {Models: map[string]string{"images": "gemini-3.1-flash-image", "speech": "gemini-3.8-flash-tts"}, Answers: []Answer{
+		{Path: `-image:generateContent$`, Body: geminiMade("image/png", "IMAGE")},
+		{Path: `-tts:generateContent$`, Body: geminiMade("audio/L16;codec=pcm;rate=24000", "AUDIO")},
+	}},
 	"bedrock": {Credential: "AKIACONFORMCONFORM00:{secret}", Config: map[string]any{"region": "us-east-1"}},
+}
+
+// geminiMade is an answer of Gemini's that holds bytes.
+func geminiMade(mime, modality string) string {
+	return `{"candidates":[{"content":{"role":"model","parts":[{"inlineData":{"mimeType":"` + mime + `","data":"aGVsbG8="}}]},"finishReason":"STOP"}],` +
+		`"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":7,"totalTokenCount":12,"candidatesTokensDetails":[{"modality":"` + modality + `","tokenCount":7}]}}`
 }
 
 // TestAdapters runs the kit on every adapter and example of this repository:
