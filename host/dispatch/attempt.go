@@ -355,7 +355,7 @@ func free(op wire.Op) bool {
 // observe hands what the upstream says of its rate limit to whoever asked.
 func (x *exchange) observe() {
 	if x.tr.rated && x.opt.Observe != nil && x.cred != nil {
-		x.opt.Observe(x.cred, x.ep, x.cn.head.Peek)
+		x.opt.Observe(x.cred, x.ep, x.cn.peek)
 	}
 }
 

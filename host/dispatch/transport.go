@@ -48,6 +48,7 @@ type conn struct {
 	raw    syscall.RawConn
 	br     *bufio.Reader
 	head   fasthttp.ResponseHeader
+	peek   func(name string) []byte // of head
 	body   body
 	out    []byte // the request being written
 	since  time.Time
@@ -199,6 +200,7 @@ func (t *transport) dial(gone *call.Gone, deadline time.Time) (*conn, error) {
 		c.nc = tc
 	}
 	c.br.Reset(c.nc)
+	c.peek = c.head.Peek
 	return c, nil
 }
 

@@ -9,17 +9,22 @@ import (
 )
 
 // sender writes an upload, with a deadline that is renewed as bytes leave.
-type sender struct{ x *exchange }
+type sender struct {
+	cn       *conn
+	gone     *call.Gone
+	idle     time.Duration
+	deadline time.Time
+}
 
 // Write implements io.Writer.
 func (s sender) Write(p []byte) (int, error) {
-	if err := s.x.cn.wait(time.Now(), s.x.timeouts.Idle, s.x.deadline); err != nil {
+	if err := s.cn.wait(time.Now(), s.idle, s.deadline); err != nil {
 		return 0, err
 	}
-	if s.x.c.Gone.Left() {
+	if s.gone.Left() {
 		return 0, os.ErrDeadlineExceeded
 	}
-	return s.x.cn.nc.Write(p)
+	return s.cn.nc.Write(p)
 }
 
 // early hears an answer that comes while the request is still being written:
@@ -31,8 +36,8 @@ type early struct {
 	sent atomic.Bool // all has been written, or the answer came first
 }
 
-func (x *exchange) listen() *early {
-	e := &early{cn: x.cn, done: make(chan struct{})}
+func listen(cn *conn) *early {
+	e := &early{cn: cn, done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
 		_, _ = e.cn.br.Peek(1) // readHead sees what it gave
@@ -45,7 +50,7 @@ func (x *exchange) listen() *early {
 
 // sendUpload writes the head b and the body that was put aside.
 func (x *exchange) sendUpload(b []byte, model string) error {
-	e := x.listen()
+	e := listen(x.cn)
 	err := x.writeUpload(b, model)
 	if !e.sent.CompareAndSwap(false, true) {
 		x.cn.spoiled = true // the rest of the body is owed
@@ -65,7 +70,7 @@ func (x *exchange) sendUpload(b []byte, model string) error {
 const refusalTime = 5 * time.Second
 
 func (x *exchange) writeUpload(b []byte, model string) error {
-	c, w := x.c, sender{x}
+	c, w := x.c, sender{x.cn, &x.c.Gone, x.timeouts.Idle, x.deadline}
 	if _, err := w.Write(b); err != nil {
 		return err
 	}

@@ -16,15 +16,13 @@ import (
 )
 
 const (
-	// prefetched is up to what length fasthttp has read a body before it calls
-	// the handler.
-	prefetched = 8 << 10
 	// unknown is how much of a body is read before it is known whose it is.
 	unknown = 1 << 20
 )
 
-// bodies are buffers for bodies that fasthttp has not read.
-var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
+// bodies are buffers for bodies: fasthttp reads the first 8 KB of one at once
+// and leaves the rest.
+var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
 
 // incoming is the body of one request.
 type incoming struct {
@@ -56,8 +54,6 @@ func (in *incoming) receive() *wire.Error {
 	case in.form != formJSON && !in.ctx.IsGet():
 		in.call.Receive = in.upload
 		return nil
-	case n > 0 && n <= prefetched: // all of it is there
-		return in.take(in.ctx.PostBody())
 	case n > unknown:
 		in.call.Receive = in.readAll
 		return nil
