@@ -72,7 +72,11 @@ func start(t *testing.T, opt server.Options, st *stage) (addr string) {
 
 func startOn(t *testing.T, opt server.Options, st *stage, ln net.Listener) (addr string) {
 	t.Helper()
-	s := server.New(opt, st, st)
+	return serve(t, server.New(opt, st, st), ln)
+}
+
+func serve(t *testing.T, s *server.Server, ln net.Listener) (addr string) {
+	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
 	t.Cleanup(func() {
