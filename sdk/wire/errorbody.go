@@ -47,7 +47,7 @@ func (e *ErrorBody) object(r *lex.Reader, depth int) {
 		switch string(r.Name()) {
 		case "error", "detail", "errors":
 			inner.nested(r, depth)
-		case "message", "msg", "error_description":
+		case "message", "Message", "msg", "error_description": // AWS writes both
 			e.Message = scalar(r)
 		case "type", "status": // Google puts its name of the error in status
 			if t := scalar(r); t != "error" && e.Type == "" {
