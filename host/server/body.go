@@ -98,6 +98,9 @@ func (in *incoming) read(limit int64) (whole bool, _ *wire.Error) {
 		in.buf = bodies.Get().(*[]byte)
 	}
 	b, r := *in.buf, in.ctx.RequestBodyStream()
+	if n := in.ctx.Request.Header.ContentLength(); n > cap(b) && n <= unknown {
+		b = append(make([]byte, 0, n), b...) // no more is trusted before it comes
+	}
 	for {
 		if len(b) == cap(b) {
 			b = append(b, make([]byte, cap(b))...)[:len(b)]
