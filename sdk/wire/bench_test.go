@@ -32,7 +32,33 @@ const (
 	benchCallDelta = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"city\":"}}]},"logprobs":null,"finish_reason":null}]}`
 )
 
+const (
+	benchResponse     = `{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","status":"in_progress"}}`
+	benchItem         = `{"type":"response.output_item.added","sequence_number":2,"output_index":0,"item":{"id":"msg_1","type":"message"}}`
+	benchOutputText   = `{"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":" a few words of an answer","logprobs":[]}`
+	benchFunction     = `{"type":"response.output_item.added","sequence_number":2,"output_index":0,"item":{"id":"fc_1","type":"function_call","call_id":"call_1","name":"f","arguments":""}}`
+	benchFunctionArgs = `{"type":"response.function_call_arguments.delta","sequence_number":3,"item_id":"fc_1","output_index":0,"delta":"{\"city\":"}`
+)
+
 func BenchmarkStreamEvent(b *testing.B) {
+	b.Run("responses from anthropic/text", func(b *testing.B) {
+		benchStream(b, OpenAIResponses, AnthropicMessages, []string{benchStart}, "content_block_delta", benchTextDelta)
+	})
+	b.Run("responses from anthropic/tool", func(b *testing.B) {
+		benchStream(b, OpenAIResponses, AnthropicMessages, []string{benchStart, benchToolStart}, "content_block_delta", benchToolDelta)
+	})
+	b.Run("responses from openai/text", func(b *testing.B) {
+		benchStream(b, OpenAIResponses, OpenAIChat, nil, "", openAIChunk)
+	})
+	b.Run("from responses/text to openai", func(b *testing.B) {
+		benchStream(b, OpenAIChat, OpenAIResponses, []string{benchResponse, benchItem}, "response.output_text.delta", benchOutputText)
+	})
+	b.Run("from responses/text to anthropic", func(b *testing.B) {
+		benchStream(b, AnthropicMessages, OpenAIResponses, []string{benchResponse, benchItem}, "response.output_text.delta", benchOutputText)
+	})
+	b.Run("from responses/tool to openai", func(b *testing.B) {
+		benchStream(b, OpenAIChat, OpenAIResponses, []string{benchResponse, benchFunction}, "response.function_call_arguments.delta", benchFunctionArgs)
+	})
 	b.Run("from anthropic/text", func(b *testing.B) {
 		benchStream(b, OpenAIChat, AnthropicMessages, []string{benchStart}, "content_block_delta", benchTextDelta)
 	})

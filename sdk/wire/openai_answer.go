@@ -90,8 +90,8 @@ func openAIChoice(r *lex.Reader, a *answer, body []byte) {
 // openAILogprobs takes a choice's logprobs: those of its content.
 func openAILogprobs(r *lex.Reader) (content []byte) {
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
-		if string(r.Name()) == "content" && r.Kind() == '[' {
-			content = r.Skip()
+		if string(r.Name()) == "content" {
+			content = readLogprobs(r)
 		}
 	}
 	return content

@@ -141,12 +141,22 @@ func readOutputPart(r *lex.Reader) (p part) {
 		case "text", "refusal":
 			p.text, _ = r.Raw()
 		case "logprobs":
-			if r.Kind() == '[' {
-				p.logprobs = r.Skip()
-			}
+			p.logprobs = readLogprobs(r)
 		}
 	}
 	return p
+}
+
+// readLogprobs takes an array of them, nil for an empty one.
+func readLogprobs(r *lex.Reader) []byte {
+	if r.Kind() != '[' {
+		r.Skip()
+		return nil
+	}
+	if list := r.Skip(); len(list) > 2 {
+		return list
+	}
+	return nil
 }
 
 // appendParts appends what the item is in the canonical form; calls of tools

@@ -93,9 +93,7 @@ func (ev *responsesEvent) gather(data []byte, u *Usage) (known, ok bool) {
 		case "delta":
 			ev.delta, _ = r.Raw()
 		case "logprobs":
-			if r.Kind() == '[' {
-				ev.logprobs = r.Skip()
-			}
+			ev.logprobs = readLogprobs(&r)
 		case "item":
 			ev.item = readOutputItem(&r)
 		case "response":
