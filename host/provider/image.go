@@ -15,11 +15,12 @@ import (
 // image is an adapter's program in a form that can no longer be changed, so
 // that what was hashed is what is executed, at every restart.
 type image struct {
-	file   *os.File // a sealed memory file; nil for a script
-	folder string   // the private copy of a script's folder
-	exec   string   // the path of a script
-	sha256 string
-	refs   int
+	file    *os.File // a sealed memory file; nil for a script
+	folder  string   // the private copy of a script's folder
+	exec    string   // the path of a script
+	listing []byte   // the files of a script's folder with their hashes; its hash is that of this
+	sha256  string
+	refs    int
 }
 
 func (im *image) close() {
@@ -131,6 +132,14 @@ func (s *images) release(im *image) {
 		im.close()
 		delete(s.bySHA, im.sha256)
 	}
+}
+
+// content is what a signature of im is made of.
+func (im *image) content() ([]byte, error) {
+	if im.file == nil {
+		return im.listing, nil
+	}
+	return io.ReadAll(io.NewSectionReader(im.file, 0, 1<<62))
 }
 
 func hash(r io.Reader) (string, error) {

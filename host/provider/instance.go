@@ -58,7 +58,8 @@ func (s *Supervisor) start(ctx context.Context, spec *Spec, im *image) (in *inst
 	}
 	life, cancel := context.WithCancel(context.Background())
 	log := s.opts.Log.With(slog.String("provider", spec.Name))
-	in = &instance{dir: dir, log: newLogs(log, spec.Credentials), counter: call.NewProcess(), sets: make(chan *pb.EndpointsResponse, 1), cancel: cancel}
+	in = &instance{dir: dir, log: newLogs(log, s.logs.of(spec.Name), spec.Credentials), counter: call.NewProcess(), sets: make(chan *pb.EndpointsResponse, 1), cancel: cancel}
+	in.log.program = im.sha256[:12]
 	defer func() {
 		if err != nil {
 			in.kill()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -25,6 +26,8 @@ const (
 // writes them, anything else as text.
 type logs struct {
 	log     *slog.Logger
+	ring    *ring
+	program string // the start of its hash
 	limit   *rate.Limiter
 	secrets secrets
 
@@ -33,8 +36,8 @@ type logs struct {
 	dropped int
 }
 
-func newLogs(log *slog.Logger, credentials []SpecCredential) *logs {
-	l := &logs{log: log, limit: rate.NewLimiter(logRate, logBurst)}
+func newLogs(log *slog.Logger, r *ring, credentials []SpecCredential) *logs {
+	l := &logs{log: log, ring: r, limit: rate.NewLimiter(logRate, logBurst)}
 	for _, c := range credentials {
 		l.secrets.hide(c.Value)
 	}
@@ -78,6 +81,14 @@ func (l *logs) line(line string) {
 	if !allowed {
 		return
 	}
+	rec := Record{Time: time.Now(), Level: level, Msg: msg, Program: l.program}
+	if len(attrs) > 0 {
+		rec.Attrs = make(map[string]any, len(attrs))
+		for _, a := range attrs {
+			rec.Attrs[a.Key] = a.Value.Any()
+		}
+	}
+	l.ring.add(rec)
 	if dropped > 0 {
 		l.log.Warn("adapter logs too much", "dropped_lines", dropped)
 	}

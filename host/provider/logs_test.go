@@ -10,7 +10,7 @@ import (
 func TestLogs(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	l := newLogs(log, []SpecCredential{{Name: "main", Value: "sk-top/secret"}})
+	l := newLogs(log, new(ring), []SpecCredential{{Name: "main", Value: "sk-top/secret"}})
 	l.follow(strings.NewReader(`{"time":"2026-01-01T00:00:00Z","level":"WARN","msg":"slow sk-top/secret","n":3,"key":"sk-top/secret","deep":{"a":["sk-top/secret"]}}
 {"level":"ERROR","msg":"broken"}
 {"no":"record"}
@@ -32,7 +32,7 @@ panic: using sk-top/secret or sk-top%2Fsecret
 
 func TestLogsAreLimited(t *testing.T) {
 	var out bytes.Buffer
-	l := newLogs(slog.New(slog.NewTextHandler(&out, nil)), nil)
+	l := newLogs(slog.New(slog.NewTextHandler(&out, nil)), new(ring), nil)
 	l.follow(strings.NewReader(strings.Repeat("noise\n", 10*logBurst)))
 	if n := strings.Count(out.String(), "noise"); n < logBurst || n > 2*logBurst {
 		t.Errorf("%d of %d lines got through", n, 10*logBurst)
@@ -47,7 +47,7 @@ func FuzzLogs(f *testing.F) {
 	f.Add("plain topsecret")
 	f.Fuzz(func(t *testing.T, line string) {
 		var out bytes.Buffer
-		l := newLogs(slog.New(slog.NewJSONHandler(&out, nil)), []SpecCredential{{Name: "c", Value: "topsecret"}})
+		l := newLogs(slog.New(slog.NewJSONHandler(&out, nil)), new(ring), []SpecCredential{{Name: "c", Value: "topsecret"}})
 		l.follow(strings.NewReader(line + "\n"))
 		if strings.Contains(out.String(), "topsecret") {
 			t.Errorf("%q logged %s", line, out.String())

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -63,6 +64,7 @@ type fakeConfig struct {
 	Version int         `json:"version"`
 	Child   bool        `json:"child"` // starts a process of its own
 	child   int
+	program string
 }
 
 type fakeLease struct {
@@ -73,7 +75,14 @@ type fakeLease struct {
 }
 
 func (*fake) Manifest() sdk.Manifest {
-	return sdk.Manifest{Name: "fake", Version: "0.1.0", Config: fakeConfig{}, Credential: sdk.CredentialOptional, Hosts: []string{"api.fake.example"},
+	version, fault := tail()
+	switch {
+	case fault == "describe":
+		os.Exit(5)
+	case version == "":
+		version = "0.1.0"
+	}
+	return sdk.Manifest{Name: "fake", Version: version, Config: fakeConfig{}, Credential: sdk.CredentialOptional, Hosts: []string{"api.fake.example"},
 		Models: []sdk.Model{{Name: "m", Ops: []wire.Op{wire.OpChat}, Context: 1000}}}
 }
 
@@ -81,6 +90,15 @@ func (*fake) Configure(cfg sdk.Config) (*sdk.Setup, error) {
 	var c fakeConfig
 	if err := cfg.Decode(&c); err != nil {
 		return nil, err
+	}
+	var fault string
+	switch c.program, fault = tail(); fault {
+	case "configure":
+		return nil, errors.New("cannot be configured")
+	case "health":
+		select {} // it never gets there
+	case "crash":
+		time.AfterFunc(50*time.Millisecond, func() { os.Exit(6) })
 	}
 	if c.Crash == "start" {
 		slog.Error("refusing")
@@ -114,6 +132,7 @@ type about struct {
 	Credential string
 	Version    int
 	Child      int
+	Program    string // version of the program
 }
 
 // answer obeys the request's body: "about", "log", "stream", "hang" or "die".
@@ -154,7 +173,7 @@ func answer(c *fakeConfig) sdk.HandlerFunc {
 		}
 		dir, _ := os.Getwd()
 		pgid, _ := syscall.Getpgid(0)
-		out, err := json.Marshal(about{os.Getpid(), os.Getppid(), pgid, os.Environ(), dir, string(r.Credential()), c.Version, c.child})
+		out, err := json.Marshal(about{os.Getpid(), os.Getppid(), pgid, os.Environ(), dir, string(r.Credential()), c.Version, c.child, c.program})
 		if err != nil {
 			return err
 		}

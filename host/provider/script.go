@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -24,8 +25,8 @@ const (
 // prints in it. A script reads its own files while it runs, so that hashing
 // the one file would say nothing.
 func script(path, into string) (*image, error) {
-	total := sha256.New()
-	files, bytes := 0, int64(0)
+	var listing bytes.Buffer
+	files, size := 0, int64(0)
 	from := filepath.Dir(path)
 	err := fs.WalkDir(os.DirFS(from), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -40,17 +41,18 @@ func script(path, into string) (*image, error) {
 			return fmt.Errorf("%s is neither a file nor a folder; a script's folder may hold nothing else", name)
 		}
 		n, sum, err := copyHashed(filepath.Join(from, name), filepath.Join(into, name))
-		if files, bytes = files+1, bytes+n; err == nil && (files > maxScriptFiles || bytes > maxScriptBytes) {
+		if files, size = files+1, size+n; err == nil && (files > maxScriptFiles || size > maxScriptBytes) {
 			err = fmt.Errorf("its folder holds more than %d files or %d bytes; give the script a folder of its own", maxScriptFiles, maxScriptBytes)
 		}
-		fmt.Fprintf(total, "%s  %s\n", sum, name)
+		fmt.Fprintf(&listing, "%s  %s\n", sum, name)
 		return err
 	})
 	if err != nil {
 		os.RemoveAll(into)
 		return nil, err
 	}
-	return &image{exec: filepath.Join(into, filepath.Base(path)), folder: into, sha256: hex.EncodeToString(total.Sum(nil))}, nil
+	total := sha256.Sum256(listing.Bytes())
+	return &image{exec: filepath.Join(into, filepath.Base(path)), folder: into, listing: listing.Bytes(), sha256: hex.EncodeToString(total[:])}, nil
 }
 
 // copyHashed copies a file and returns the hash of the copy.

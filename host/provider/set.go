@@ -82,15 +82,15 @@ func (s *Set) build(ctx context.Context, current *Set) error {
 
 // prepare gives e a unit and a provider; those of before where nothing changed.
 func (s *Supervisor) prepare(ctx context.Context, e, before *entry) error {
-	path, err := e.spec.binary(s.opts.PluginDir)
+	prog, err := s.program(&e.spec)
 	if err != nil {
 		return err
 	}
-	im, err := s.images.load(path, e.spec.pin())
+	im, err := s.images.load(prog.path, prog.pin)
 	if err != nil {
 		return err
 	}
-	if before != nil && before.unit.image == im && before.spec.same(&e.spec) && before.unit.alive() {
+	if before != nil && before.spec.same(&e.spec) && before.unit.alive() && !s.renewing(e.spec.Name) && before.unit.serves(im) {
 		s.images.release(im)
 		e.unit, e.models = before.unit, before.models
 		e.unit.nudge()
@@ -103,10 +103,13 @@ func (s *Supervisor) prepare(ctx context.Context, e, before *entry) error {
 		e.unit.mintFirst(ctx)
 		return nil
 	}
-	u, err := newUnit(ctx, s, e.spec, im)
+	u, err := newUnit(ctx, s, e.spec, im, prog.version)
 	if err != nil {
 		s.images.release(im)
 		return err
+	}
+	if before != nil && before.spec.sameButProgram(&e.spec) {
+		u.keepPrevious(before.unit)
 	}
 	e.models = modelsOf(u.in.models)
 	s.keep(u)
@@ -150,6 +153,7 @@ func (s *Set) Commit() {
 		sup.mu.Lock()
 		old := sup.current
 		sup.current, sup.pending = s, nil
+		clear(sup.renew)
 		sup.mu.Unlock()
 		if old == nil {
 			return

@@ -16,7 +16,8 @@ import (
 // Spec is one provider as configured.
 type Spec struct {
 	Name    string         // as in provider/model
-	Adapter string         // name of a shipped adapter, or
+	Adapter string         // name of an installed or shipped adapter, or
+	Version string         // of an installed one; "": the one in use
 	Path    string         // of any other
 	SHA256  string         // pin, hexadecimal; "": none
 	Config  map[string]any // the adapter's
@@ -47,23 +48,56 @@ func (c SpecCredential) GoString() string { return c.Name }
 
 var adapterName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
-// binary is the path of the spec's program.
-func (s *Spec) binary(pluginDir string) (string, error) {
-	if s.Path != "" {
-		return s.Path, nil
+// program is the file that a spec runs.
+type program struct {
+	path, pin string
+	version   string // of an installed one
+	shipped   bool
+}
+
+// program finds what spec runs: by path, installed, or shipped.
+func (s *Supervisor) program(spec *Spec) (program, error) {
+	p := program{path: spec.Path, pin: spec.pin()}
+	if spec.Path != "" {
+		return p, s.trusted(spec, &p, p.pin != "")
 	}
-	if !adapterName.MatchString(s.Adapter) {
-		return "", fmt.Errorf("adapter %q is not the name of one; for a program of your own set path", s.Adapter)
+	if !adapterName.MatchString(spec.Adapter) {
+		return p, fmt.Errorf("adapter %q is not the name of one; for a program of your own set path", spec.Adapter)
 	}
-	path := filepath.Join(pluginDir, "providers", s.Adapter)
-	info, err := os.Stat(path)
+	if s.opts.Depot != nil {
+		if a, ok := s.opts.Depot.Find(spec.Adapter, spec.Version); ok {
+			if p.pin != "" && p.pin != a.SHA256 {
+				return p, fmt.Errorf("%s@%s has sha256 %s; the configuration pins %s", a.Name, a.Version, a.SHA256, p.pin)
+			}
+			p.path, p.pin, p.version = s.opts.Depot.Path(a), a.SHA256, a.Version
+			return p, s.trusted(spec, &p, a.SignedBy != "")
+		}
+	}
+	if spec.Version != "" {
+		return p, fmt.Errorf("%s@%s is not installed: signalbox plugin install brings it", spec.Adapter, spec.Version)
+	}
+	p.shipped = true
+	p.path = filepath.Join(s.opts.PluginDir, "providers", spec.Adapter)
+	info, err := os.Stat(p.path)
 	if err == nil && info.IsDir() {
-		return filepath.Join(path, s.Adapter), nil
+		p.path = filepath.Join(p.path, spec.Adapter)
 	}
 	if os.IsNotExist(err) {
-		return "", fmt.Errorf("there is no adapter %q in %s; there are %s", s.Adapter, filepath.Dir(path), strings.Join(adapters(filepath.Dir(path)), ", "))
+		dir := filepath.Dir(p.path)
+		return p, fmt.Errorf("there is no adapter %q in %s; there are %s", spec.Adapter, dir, strings.Join(adapters(dir), ", "))
 	}
-	return path, err
+	return p, err
+}
+
+// trusted refuses a program that nobody vouches for where that is asked for.
+func (s *Supervisor) trusted(spec *Spec, p *program, vouched bool) error {
+	if vouched || !s.trust.Load().Required {
+		return nil
+	}
+	if p.version != "" {
+		return fmt.Errorf("%s@%s is not signed, and plugins.require_signature is set: install it with its signature", spec.Adapter, p.version)
+	}
+	return fmt.Errorf("%s is pinned by no hash, and plugins.require_signature is set: set adapter.sha256, or install it with its signature", p.path)
 }
 
 func adapters(dir string) (names []string) {
@@ -107,12 +141,19 @@ func (s *Spec) hosts(manifest []string) (list []string, err error) {
 
 // same reports whether a process started for s serves o as well.
 func (s *Spec) same(o *Spec) bool {
-	return s.Name == o.Name && s.Adapter == o.Adapter && s.Path == o.Path && s.pin() == o.pin() &&
+	return s.Name == o.Name && s.Adapter == o.Adapter && s.Version == o.Version && s.Path == o.Path && s.pin() == o.pin() &&
 		slices.Equal(s.Hosts, o.Hosts) && s.Isolation.same(&o.Isolation) && s.keyless() == o.keyless() && string(s.raw) == string(o.raw)
 }
 
 // keyless reports whether requests are made without a credential.
 func (s *Spec) keyless() bool { return len(s.Credentials) == 0 && !s.Awaiting }
+
+// sameButProgram reports whether o's program would do for s too.
+func (s *Spec) sameButProgram(o *Spec) bool {
+	like := *o
+	like.Adapter, like.Version, like.Path, like.SHA256 = s.Adapter, s.Version, s.Path, s.SHA256
+	return s.same(&like)
+}
 
 // sameProvider reports whether requests see no difference between s and o.
 func (s *Spec) sameProvider(o *Spec) bool {

@@ -9,9 +9,12 @@ import (
 // Stat is the state of one adapter for status pages and metrics.
 type Stat struct {
 	Provider  string    `json:"provider"`
-	Adapter   string    `json:"adapter"` // name, or path of one that is not shipped
-	Version   string    `json:"version"` // as it says
-	SHA256    string    `json:"sha256"`  // of what runs
+	Adapter   string    `json:"adapter"`             // name, or path of one that is not shipped
+	Version   string    `json:"version"`             // as it says
+	Installed string    `json:"installed,omitempty"` // version in the catalogue
+	SHA256    string    `json:"sha256"`              // of what runs
+	Isolation string    `json:"isolation"`
+	Rejected  string    `json:"rejected,omitempty"` // sha256 of a newer program that crashed too often
 	State     State     `json:"state"`
 	Since     time.Time `json:"since"` // of the state
 	PID       int       `json:"pid"`   // 0: none

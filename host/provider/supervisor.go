@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/provider/depot"
 )
 
 // Options of a Supervisor.
@@ -19,6 +22,8 @@ type Options struct {
 	// closes them when the endpoint is gone; a request that loaded it before
 	// may still use them then, so Close must not fail it.
 	NewTransport func(*call.Endpoint) call.Transport
+	Depot        *depot.Depot  // of installed adapters; nil: there are none
+	Drain        time.Duration // for the requests of a process that is replaced; 0: 15 minutes
 }
 
 // Supervisor runs the adapters of all providers.
@@ -30,6 +35,8 @@ type Supervisor struct {
 	life   context.Context // until Stop
 	end    context.CancelFunc
 	images images
+	trust  atomic.Pointer[depot.Trust]
+	logs   rings
 
 	apply   sync.Mutex // held while a Set is being made
 	mu      sync.Mutex // guards what follows
@@ -37,6 +44,7 @@ type Supervisor struct {
 	pending *Set       // applied, neither committed nor aborted
 	units   map[*unit]struct{}
 	stopped bool
+	renew   map[string]bool // providers whose process is to be another one
 	ends    sync.WaitGroup
 }
 
@@ -50,7 +58,11 @@ func New(opts Options) (*Supervisor, error) {
 		return nil, err
 	}
 	s := &Supervisor{opts: opts, timing: defaultTiming(), run: run, spawn: newSpawner(),
-		images: images{folder: run.folder}, units: map[*unit]struct{}{}}
+		images: images{folder: run.folder}, units: map[*unit]struct{}{}, renew: map[string]bool{}}
+	s.trust.Store(&depot.Trust{})
+	if opts.Drain > 0 {
+		s.timing.drain = opts.Drain
+	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -135,7 +147,7 @@ func (s *Supervisor) keep(u *unit) {
 		defer s.ends.Done()
 		defer close(u.done)
 		u.supervise()
-		s.images.release(u.image)
+		u.releaseImages()
 		s.mu.Lock()
 		delete(s.units, u)
 		s.mu.Unlock()

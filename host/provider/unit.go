@@ -50,7 +50,6 @@ func defaultTiming() timing {
 type unit struct {
 	sup   *Supervisor
 	spec  Spec
-	image *image
 	hosts []string // effective, of the first process
 
 	in         *instance
@@ -60,6 +59,9 @@ type unit struct {
 	crashed    []time.Time // within the crash window, oldest first
 
 	mu        sync.Mutex // guards what follows
+	image     *image
+	version   string // of the image, if it is an installed one
+	fallback  fallback
 	providers []*call.Provider
 	endpoints *call.Endpoints // published last
 	stat      Stat
@@ -77,12 +79,12 @@ type unit struct {
 
 // newUnit starts the adapter of spec; it does not return before it serves.
 // The caller then runs supervise.
-func newUnit(ctx context.Context, s *Supervisor, spec Spec, im *image) (*unit, error) {
-	u := &unit{sup: s, spec: spec, image: im, force: make(chan struct{}), stopping: make(chan struct{}),
+func newUnit(ctx context.Context, s *Supervisor, spec Spec, im *image, version string) (*unit, error) {
+	u := &unit{sup: s, spec: spec, image: im, version: version, force: make(chan struct{}), stopping: make(chan struct{}),
 		retry: make(chan struct{}, 1), done: make(chan struct{}),
 		minter: minter{state: map[*call.Credential]*mintState{}, wake: make(chan struct{}, 1)}}
 	u.life, u.endLife = context.WithCancel(context.Background())
-	u.stat = Stat{Provider: spec.Name, Adapter: spec.Adapter, SHA256: im.sha256, State: Restarting}
+	u.stat = Stat{Provider: spec.Name, Adapter: spec.Adapter, SHA256: im.sha256, Installed: version, Isolation: spec.Isolation.String(), State: Restarting}
 	if spec.Path != "" {
 		u.stat.Adapter = spec.Path
 	}
@@ -96,7 +98,7 @@ func newUnit(ctx context.Context, s *Supervisor, spec Spec, im *image) (*unit, e
 func (u *unit) begin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, u.sup.timing.start)
 	defer cancel()
-	in, set, err := u.sup.start(ctx, &u.spec, u.image)
+	in, set, err := u.sup.start(ctx, &u.spec, u.program())
 	if err != nil {
 		return err
 	}
@@ -245,6 +247,9 @@ func (u *unit) delay(now time.Time) time.Duration {
 	n := len(u.crashed)
 	if n >= t.crashes {
 		u.crashed = u.crashed[:0]
+		if u.goBack() {
+			return 0
+		}
 		u.setState(Quarantined, nil)
 		closeAll(u.publish(u.leases, false)) // nobody need wait for it
 		u.sup.opts.Log.Error("adapter quarantined", "provider", u.spec.Name, "crashes", n, "window", t.crashWindow, "next_try", t.quarantine)
