@@ -98,16 +98,23 @@ func TestLease(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want.Op, want.Dialect, want.Errors = wire.OpChat, wire.AnthropicMessages, rules
-		want.PassHeaders = []string{"anthropic-version", "anthropic-beta"}
-		if len(setup.Leases) != 1 || !reflect.DeepEqual(setup.Leases[0], want) {
-			t.Errorf("got %+v; want %+v", setup.Leases, want)
+		want.Errors, want.PassHeaders, want.Rate = rules, []string{"anthropic-version", "anthropic-beta"}, rate
+		base := want.URL
+		for i, e := range []struct {
+			op   wire.Op
+			d    wire.Dialect
+			path string
+		}{{wire.OpChat, wire.AnthropicMessages, "/v1/messages"}, {wire.OpCountTokens, wire.AnthropicMessages, "/v1/messages/count_tokens"}, {wire.OpPass, wire.Raw, "{path}"}} {
+			want.Op, want.Dialect, want.URL = e.op, e.d, base+e.path
+			if len(setup.Leases) != 3 || !reflect.DeepEqual(setup.Leases[i], want) {
+				t.Errorf("got %+v; want %+v", setup.Leases, want)
+			}
 		}
 	}
-	f(``, provider.Lease{URL: "https://api.anthropic.com/v1/messages",
+	f(``, provider.Lease{URL: "https://api.anthropic.com",
 		Headers: []provider.Header{provider.Key("x-api-key"), provider.Static("anthropic-version", "2023-06-01")}})
 	f(`{"base_url":"https://api.z.ai/api/anthropic/v1/","version":"2024-01-01","beta":["a","b"],"bearer":true,"headers":{"x-b":"2","x-a":"1"},"models":{"fast":"glm"}}`,
-		provider.Lease{URL: "https://api.z.ai/api/anthropic/v1/messages", Models: map[string]string{"fast": "glm"}, Headers: []provider.Header{
+		provider.Lease{URL: "https://api.z.ai/api/anthropic", Models: map[string]string{"fast": "glm"}, Headers: []provider.Header{
 			provider.Bearer(), provider.Static("anthropic-version", "2024-01-01"), provider.Static("anthropic-beta", "a,b"),
 			provider.Static("x-a", "1"), provider.Static("x-b", "2")}})
 }
@@ -166,6 +173,21 @@ func TestClasses(t *testing.T) {
 	f(500, "api_error", "oops", wire.ClassServer)
 	f(504, "timeout_error", "late", wire.ClassTimeout)
 	f(529, "overloaded_error", "Overloaded", wire.ClassOverloaded)
+}
+
+// TestRateReachesTheGateway: what is left of the limit comes with a translated answer.
+func TestRateReachesTheGateway(t *testing.T) {
+	u := &upstream{t: t, answer: func(w http.ResponseWriter, _ *sdk.MessageNewParams) {
+		for name, v := range map[string]string{"requests-limit": "50", "requests-remaining": "49", "requests-reset": "2020-01-01T00:00:00Z", "tokens-remaining": "39000"} {
+			w.Header().Set("anthropic-ratelimit-"+name, v)
+		}
+		write(w, message("end_turn"))
+	}}
+	got := start(t, u, "").Do(t, providertest.Request{Op: wire.OpChat, Dialect: wire.OpenAIChat, Model: "claude-sonnet-4-5", Credential: key,
+		Body: `{"model":"m","messages":[{"role":"user","content":"q"}]}`})
+	if want := "requests-limit=50;requests-remaining=49;tokens-remaining=39000;requests-reset-ms=0"; got.Header.Get("X-Signalbox-Rate") != want {
+		t.Errorf("got %q; want %q", got.Header.Get("X-Signalbox-Rate"), want)
+	}
 }
 
 func TestHeadersPassOn(t *testing.T) {

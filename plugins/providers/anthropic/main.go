@@ -41,6 +41,10 @@ func (anthropic) Manifest() provider.Manifest {
 		Operations: []provider.Operation{
 			{Op: wire.OpChat, Dialect: wire.AnthropicMessages},
 			{Op: wire.OpChat, Dialect: wire.OpenAIChat},
+			{Op: wire.OpChat, Dialect: wire.OpenAIResponses},
+			{Op: wire.OpChat, Dialect: wire.GeminiGenerate},
+			{Op: wire.OpCountTokens, Dialect: wire.AnthropicMessages},
+			{Op: wire.OpPass, Dialect: wire.Raw},
 		},
 	}
 }
@@ -55,16 +59,29 @@ func (anthropic) Configure(cfg provider.Config) (*provider.Setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	setup := &provider.Setup{Leases: []provider.Lease{{
-		Op: wire.OpChat, Dialect: wire.AnthropicMessages,
-		URL:     base + "/v1/messages",
-		Headers: c.headers(), PassHeaders: []string{"anthropic-version", "anthropic-beta"},
-		Models: c.Models, Errors: rules,
-	}}}
+	lease := func(op wire.Op, d wire.Dialect, path string) provider.Lease {
+		return provider.Lease{
+			Op: op, Dialect: d, URL: base + path,
+			Headers: c.headers(), PassHeaders: []string{"anthropic-version", "anthropic-beta"},
+			Models: c.Models, Errors: rules, Rate: rate,
+		}
+	}
+	setup := &provider.Setup{Leases: []provider.Lease{
+		lease(wire.OpChat, wire.AnthropicMessages, "/v1/messages"),
+		lease(wire.OpCountTokens, wire.AnthropicMessages, "/v1/messages/count_tokens"),
+		lease(wire.OpPass, wire.Raw, "{path}"),
+	}}
 	if base != defaultBase {
 		setup.Models = []provider.Model{} // another service, whose models are its own
 	}
 	return setup, nil
+}
+
+// rate are the headers of https://platform.claude.com/docs/en/api/rate-limits,
+// November 2026; the resets are times.
+var rate = provider.RateHeaders{
+	RequestsLimit: "anthropic-ratelimit-requests-limit", RequestsRemaining: "anthropic-ratelimit-requests-remaining", RequestsReset: "anthropic-ratelimit-requests-reset",
+	TokensLimit: "anthropic-ratelimit-tokens-limit", TokensRemaining: "anthropic-ratelimit-tokens-remaining", TokensReset: "anthropic-ratelimit-tokens-reset",
 }
 
 // baseOf takes the API's address with or without the /v1 that clients add.

@@ -42,7 +42,7 @@ var models = []provider.Model{
 
 func model(name string, context, output int64) provider.Model {
 	return provider.Model{
-		Name: name, Ops: []wire.Op{wire.OpChat}, Context: context, MaxOutput: output,
+		Name: name, Ops: []wire.Op{wire.OpChat, wire.OpCountTokens}, Context: context, MaxOutput: output,
 		Capabilities: []string{"tools", "images", "reasoning", "json_schema", "pdf", "prompt_cache"},
 	}
 }

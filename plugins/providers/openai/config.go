@@ -12,7 +12,7 @@ import (
 
 // config is the adapter's configuration. What is left out is the preset's.
 type config struct {
-	Preset      string            `json:"preset" doc:"service whose data to start from; default openai, or guessed from base_url" enum:"aimlapi,azure,azure-classic,cerebras,deepinfra,deepseek,fireworks,groq,huggingface,llamacpp,lmstudio,mistral,moonshot,nvidia,ollama,openai,openrouter,perplexity,sambanova,together,vllm,xai"`
+	Preset      string            `json:"preset" doc:"service whose data to start from; default openai, or guessed from base_url" enum:"aimlapi,azure,azure-classic,cerebras,deepinfra,deepseek,fireworks,groq,llamacpp,lmstudio,mistral,moonshot,nvidia,ollama,openai,openrouter,perplexity,sambanova,together,vllm,xai"`
 	BaseURL     string            `json:"base_url" doc:"of the API, without /chat/completions; for Azure the resource's address"`
 	AuthHeader  string            `json:"auth_header" doc:"header that takes the credential"`
 	AuthPrefix  *string           `json:"auth_prefix" doc:"what stands before the credential, for example \"Bearer \""`

@@ -126,11 +126,6 @@ var presets = map[string]preset{
 		baseURL: "https://api.deepinfra.com/v1/openai", streamUsage: true,
 		serves: has("chat completions embeddings images image_edits speech transcription translation"),
 	},
-	"huggingface": {
-		source:  "https://huggingface.co/docs/inference-providers",
-		baseURL: "https://router.huggingface.co/v1", streamUsage: true,
-		serves: has("chat responses"),
-	},
 	"ollama": {
 		source:  "https://docs.ollama.com/api/openai-compatibility",
 		baseURL: "http://localhost:11434/v1", streamUsage: true, errors: localErrors,

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -168,8 +169,11 @@ func (a *archive) show(got *Answer) string {
 	if got.Cut != nil {
 		out += "cut short\n"
 	}
-	return out + "\n" + readable([]byte(got.Body)) + "\n"
+	return out + "\n" + created.ReplaceAllString(readable([]byte(got.Body)), `"created": 0`) + "\n"
 }
+
+// created is a time of an answer, which is another each time.
+var created = regexp.MustCompile(`"created": \d+`)
 
 // readable shows JSON indented, text as it is and anything else by its size.
 func readable(body []byte) string {
