@@ -19,6 +19,14 @@ var settings = map[string]Options{
 		{Path: `-tts:generateContent$`, Body: geminiMade("audio/L16;codec=pcm;rate=24000", "AUDIO")},
 	}},
 	"bedrock": {Credential: "AKIACONFORMCONFORM00:{secret}", Config: map[string]any{"region": "us-east-1"}},
+	"huggingface": {
+		Models: map[string]string{"images": "conform/painter", "transcription": "conform/ear"},
+		Answers: []Answer{
+			{Path: `/pipeline/feature-extraction$`, Body: `[[0.25,-0.5]]`},
+			{Path: `/models/conform/painter$`, ContentType: "image/png", Body: "\x89PNG"},
+			{Path: `/models/conform/ear$`, Body: `{"text":"conform says hello"}`},
+		},
+	},
 }
 
 // geminiMade is an answer of Gemini's that holds bytes.
@@ -31,14 +39,24 @@ func geminiMade(mime, modality string) string {
 // a new one is found by its folder.
 func TestAdapters(t *testing.T) {
 	bin := t.TempDir()
+	args := []string{"build", "-ldflags=-s -w", "-o", bin + "/", "./plugins/providers/...", "./examples/providers/..."}
+	c := exec.CommandContext(t.Context(), "go", args...)
+	c.Dir = root
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
 	for _, dir := range []string{"plugins/providers", "examples/providers"} {
 		folders, err := os.ReadDir(root + dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range folders {
-			program := executable(t, bin, root+dir+"/"+f.Name())
+			program := script(t, root+dir+"/"+f.Name())
 			if program == "" {
+				program = filepath.Join(bin, f.Name())
+			}
+			if _, err := os.Stat(program); err != nil {
+				t.Errorf("%s holds no adapter: %v", dir+"/"+f.Name(), err)
 				continue
 			}
 			t.Run(f.Name(), func(t *testing.T) {
@@ -49,26 +67,21 @@ func TestAdapters(t *testing.T) {
 	}
 }
 
-// executable is the program of an adapter's folder, built if it is in Go.
-func executable(t *testing.T, bin, dir string) string {
+// script is the program of an adapter's folder that is not in Go, "" if it is.
+func script(t *testing.T, dir string) string {
 	t.Helper()
-	for _, script := range []string{"main.py", "main.mjs"} {
-		path := filepath.Join(dir, script)
+	for _, name := range []string{"main.py", "main.mjs"} {
+		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); err != nil {
 			continue
 		}
-		if script == "main.mjs" {
+		if name == "main.mjs" {
 			modules(t, dir)
 		}
 		sameSDK(t, dir)
 		return path
 	}
-	if sources, err := filepath.Glob(filepath.Join(dir, "*.go")); err != nil || len(sources) == 0 {
-		return "" // a folder that holds something else
-	}
-	out := filepath.Join(bin, filepath.Base(dir))
-	build(t, out, dir)
-	return out
+	return ""
 }
 
 // modules installs what package-lock.json pins, unless it is there.

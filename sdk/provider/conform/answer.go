@@ -53,6 +53,8 @@ var wires = []known{
 	path(`:batchEmbedContents$`, "gemini-embeds", "google", ""),
 	path(`/converse$`, "bedrock-converse", "aws", ""),
 	path(`/converse-stream$`, "bedrock-converse", "aws", "path"),
+	path(`embed[^/]*/invoke$`, "bedrock-embed", "aws", ""),
+	path(`rerank[^/]*/invoke$`, "rerank", "aws", ""),
 	path(`/v2/chat$`, "cohere-chat", "plain", "body"),
 	path(`/v2/embed$`, "cohere-embed", "plain", ""),
 	path(`/rerank$`, "rerank", "plain", ""),

@@ -1,11 +1,13 @@
 package conform
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -97,7 +99,7 @@ func checkUsage(_ context.Context, k *kit, t *target) error {
 		if err == nil && t.upstream && t.op == wire.OpChat && u.Total() != usageTotal {
 			err = fmt.Errorf("the upstream counted 20 tokens in (4 of them cached) and 9 out, %d together; the buckets add up to %d: %+v", usageTotal, u.Total(), u)
 		}
-		if err == nil && u == (wire.Usage{}) {
+		if err == nil && u == (wire.Usage{}) && t.op == wire.OpChat { // of other operations some services tell nothing
 			err = errors.New("all buckets are zero")
 		}
 		if err != nil {
@@ -193,44 +195,37 @@ func checkDeadline(ctx context.Context, k *kit, t *target) error {
 	return nil
 }
 
-// endless is a body of which only the beginning comes.
-type endless struct {
-	ctx  context.Context
-	left int
-}
-
-// Read gives spaces, then waits until the case is over.
-func (e *endless) Read(p []byte) (int, error) {
-	n := min(len(p), e.left)
-	if e.left -= n; n > 0 {
-		copy(p, bytes.Repeat([]byte(" "), n))
-		return n, nil
-	}
-	<-e.ctx.Done()
-	return 0, io.ErrUnexpectedEOF
-}
-
 func checkOversized(ctx context.Context, k *kit, t *target) error {
 	if !t.form.json() {
 		return skipf("uploads are streamed")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	r, err := k.request(ctx, ask{t: t})
 	if err != nil {
 		return err
 	}
-	r.Body, r.ContentLength, r.GetBody = io.NopCloser(&endless{ctx, 64 << 10}), 1<<40, nil
-	resp, err := k.shared.http.RoundTrip(r)
+	const announced = 1 << 40
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat(" ", 64<<10))), announced
+	var begin bytes.Buffer
+	_ = r.Write(&begin) // it tells that the body is too short, which is the point
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", k.shared.socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := conn.Write(begin.Bytes()); err != nil {
+		return fmt.Errorf("a body of %d bytes is announced: its beginning is not taken: %w", announced, err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), r)
 	if ctx.Err() != nil {
-		return fmt.Errorf("a body of %d bytes is announced, and the adapter waits for it", r.ContentLength)
+		return fmt.Errorf("a body of %d bytes is announced, and the adapter waits for it", announced)
 	}
 	if err != nil {
-		return fmt.Errorf("a body of %d bytes is announced: no answer: %w", r.ContentLength, err)
+		return fmt.Errorf("a body of %d bytes is announced: no answer: %w", announced, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 400 || resp.StatusCode > 499 {
-		return fmt.Errorf("a body of %d bytes is announced: status %d; want 413", r.ContentLength, resp.StatusCode)
+		return fmt.Errorf("a body of %d bytes is announced: status %d; want 413", announced, resp.StatusCode)
 	}
 	return nil
 }
@@ -300,7 +295,7 @@ var upstreamErrors = []struct {
 }{
 	{400, []wire.Class{wire.ClassInvalid}},
 	{401, []wire.Class{wire.ClassAuth}},
-	{403, []wire.Class{wire.ClassAuth}},
+	{403, []wire.Class{wire.ClassAuth, wire.ClassContentFilter}},
 	{404, []wire.Class{wire.ClassModelNotFound, wire.ClassInvalid}},
 	{429, []wire.Class{wire.ClassRateLimit}},
 	{500, []wire.Class{wire.ClassServer}},

@@ -3,6 +3,7 @@ package conform
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -123,6 +124,8 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	case mode.status != 0:
 		fail(w, a.style, mode.status)
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") && !isObject(body):
+		fail(w, a.style, http.StatusBadRequest)
 	case !known:
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprintf(w, `{"error":{"message":"the kit's mock upstream knows nothing at %s: name it in answers","code":"unknown_path"}}`, r.URL.Path)
@@ -133,6 +136,11 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(max(a.status, http.StatusOK))
 		_, _ = io.WriteString(w, a.body)
 	}
+}
+
+func isObject(body []byte) bool {
+	var v map[string]json.RawMessage
+	return json.Unmarshal(body, &v) == nil
 }
 
 // stream writes the answer in two halves.
