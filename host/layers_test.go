@@ -26,7 +26,7 @@ var layers = map[string]string{
 	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/provider/jail host/route sdk/provider/conform",
 
 	"host": "host/admin host/auth host/budget host/call host/config host/dispatch host/ledger host/meter " +
-		"host/policy host/provider host/route host/seal host/server host/spool host/store host/telemetry sdk/provider/proto sdk/wire",
+		"host/policy host/provider host/provider/depot host/route host/seal host/server host/spool host/store host/telemetry sdk/provider/proto sdk/wire",
 	"host/admin":     "host/call sdk/wire",
 	"host/auth":      "host/call sdk/wire",
 	"host/budget":    "host/call host/disk",
@@ -65,7 +65,7 @@ var layers = map[string]string{
 	"sdk/provider/internal/local":       "",
 	"sdk/provider/internal/plug":        "sdk/provider/proto sdk/provider/proto/v1",
 	"sdk/provider/internal/sse":         "",
-	"sdk/provider/media":                "sdk/provider sdk/wire",
+	"sdk/provider/media":                "sdk/provider sdk/provider/proto sdk/wire",
 	"sdk/provider/proto":                "sdk/wire",
 	"sdk/provider/proto/v1":             "",
 	"sdk/provider/providertest":         "sdk/provider sdk/provider/internal/local sdk/provider/proto sdk/wire",
