@@ -95,6 +95,9 @@ func (h *Host) build(ctx context.Context, cfg *config.Config, old *generation) (
 	if err != nil {
 		return g, err
 	}
+	if err = h.trust(cfg); err != nil {
+		return g, err
+	}
 	if g.providers, err = h.supervisor.Apply(ctx, specs(cfg, stored)); err != nil {
 		return g, err
 	}
@@ -195,7 +198,7 @@ func sameRoutes(a, b map[string]routeSource) bool {
 func specs(cfg *config.Config, stored map[string][]provider.SpecCredential) []provider.Spec {
 	var out []provider.Spec
 	for name, p := range cfg.Providers {
-		s := provider.Spec{Name: name, Adapter: p.Adapter.Name, Path: p.Adapter.Path, SHA256: p.Adapter.SHA256,
+		s := provider.Spec{Name: name, Adapter: p.Adapter.Name, Version: p.Adapter.Version, Path: p.Adapter.Path, SHA256: p.Adapter.SHA256,
 			Config: p.Config, Hosts: p.Hosts,
 			Timeouts: call.Timeouts{Connect: p.Timeouts.Connect, FirstByte: p.Timeouts.FirstByte, Idle: p.Timeouts.Idle}}
 		s.Isolation = provider.Isolation{Network: p.Isolation.Network, Memory: int64(p.Isolation.Memory), Files: p.Isolation.Files, Processes: p.Isolation.Processes}

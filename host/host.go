@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/dispatch"
 	"github.com/signalbox-ai/signalbox/host/ledger"
 	"github.com/signalbox-ai/signalbox/host/provider"
+	"github.com/signalbox-ai/signalbox/host/provider/depot"
 	"github.com/signalbox-ai/signalbox/host/seal"
 	"github.com/signalbox-ai/signalbox/host/server"
 	"github.com/signalbox-ai/signalbox/host/spool"
@@ -48,6 +50,7 @@ type Host struct {
 	keys       *auth.Keys
 	metrics    *telemetry.Metrics
 	supervisor *provider.Supervisor
+	depot      *depot.Depot
 	dispatch   *dispatch.Dispatcher
 	server     *server.Server
 	admin      *admin.Server
@@ -82,7 +85,11 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 	if err = h.openState(ctx, cfg); err != nil {
 		return h, err
 	}
-	h.supervisor, err = provider.New(provider.Options{PluginDir: cfg.Plugins.Dir, Log: h.log, NewTransport: dispatch.NewTransport})
+	if h.depot, err = depot.Open(filepath.Join(h.dir, "adapters")); err != nil {
+		return h, err
+	}
+	h.supervisor, err = provider.New(provider.Options{PluginDir: cfg.Plugins.Dir, Log: h.log, NewTransport: dispatch.NewTransport,
+		Depot: h.depot, Drain: cfg.Plugins.Drain})
 	if err != nil {
 		return h, err
 	}
@@ -226,7 +233,7 @@ func fixed(old, cfg *config.Config) error {
 		return errors.New("store cannot change while serving: restart")
 	case old.Secrets.Key != cfg.Secrets.Key:
 		return errors.New("secrets.key cannot change while serving: restart")
-	case old.Plugins != cfg.Plugins:
+	case old.Plugins.Dir != cfg.Plugins.Dir || old.Plugins.Drain != cfg.Plugins.Drain:
 		return errors.New("plugins cannot change while serving: restart")
 	case old.Limits != cfg.Limits || old.Timeouts != cfg.Timeouts:
 		return errors.New("limits and timeouts cannot change while serving: restart")

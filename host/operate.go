@@ -19,7 +19,7 @@ import (
 // openAdmin makes the operator's side.
 func (h *Host) openAdmin(cfg *config.Config) (err error) {
 	h.admin, err = admin.New(admin.Options{
-		Token: cfg.Admin.Token.Reveal(), Log: h.log, Keys: h, Credentials: h,
+		Token: cfg.Admin.Token.Reveal(), Log: h.log, Keys: h, Credentials: h, Plugins: h.plugins(),
 		Usage: h.usage, Status: h.status, Reload: h.Reload, Ready: h.ready, Metrics: h.metrics.Handler(),
 	})
 	h.metrics.Add(h.families()...)

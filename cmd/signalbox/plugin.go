@@ -14,6 +14,6 @@ func pluginCommand(src *sources) *cobra.Command {
 }
 
 // pluginCommands are its subcommands, those that write an adapter first.
-func pluginCommands(*sources) []*cobra.Command {
-	return []*cobra.Command{pluginVerifyCommand()}
+func pluginCommands(src *sources) []*cobra.Command {
+	return []*cobra.Command{pluginListCommand(src), pluginInstallCommand(src), pluginUpgradeCommand(src), pluginRestartCommand(src), pluginLogsCommand(src), pluginVerifyCommand()}
 }

@@ -29,6 +29,7 @@ type Options struct {
 	Keys  Keys
 	// Credentials of providers.
 	Credentials Credentials
+	Plugins     *Plugins
 	Usage       func(context.Context, UsageQuery) ([]UsageRow, error)
 	Status      func(context.Context) any // encodes as a JSON object
 	Reload      func(context.Context) error
@@ -50,6 +51,8 @@ type Server struct {
 	token    atomic.Pointer[[sha256.Size]byte]
 	http     *http.Server
 	draining atomic.Bool
+	life     context.Context // until Stop
+	end      context.CancelFunc
 }
 
 // New returns a server that listens nowhere yet.
@@ -61,6 +64,7 @@ func New(opt Options) (*Server, error) {
 		opt.Log = slog.Default()
 	}
 	s := &Server{opt: opt}
+	s.life, s.end = context.WithCancel(context.Background())
 	s.SetToken(opt.Token)
 	s.http = &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -92,6 +96,7 @@ func (s *Server) Draining() { s.draining.Store(true) }
 // Stop ends the server once running requests have, or when ctx does. It may be
 // called more than once, and without Serve.
 func (s *Server) Stop(ctx context.Context) error {
+	s.end() // who follows a log would stay for ever
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(err, s.http.Close())
 	}
@@ -122,6 +127,13 @@ func (s *Server) handler() http.Handler {
 		"POST /admin/reload":        s.reload,
 	}
 	admin := http.NewServeMux()
+	if s.opt.Plugins != nil {
+		guarded["GET /admin/plugins"] = s.listPlugins
+		guarded["POST /admin/plugins"] = s.installPlugin
+		guarded["POST /admin/plugins/{name}/upgrade"] = s.upgradePlugin
+		guarded["POST /admin/plugins/{name}/restart"] = s.restartPlugin
+		admin.HandleFunc("GET /admin/plugins/{name}/logs", s.pluginLogs)
+	}
 	for pattern, h := range guarded {
 		admin.HandleFunc(pattern, s.run(h))
 	}
@@ -149,7 +161,9 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 			s.fail(w, wire.Errorf(http.StatusUnauthorized, "unauthorized", "send the admin token as Authorization: Bearer <token>"))
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if !roomy(w, r) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

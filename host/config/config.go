@@ -86,7 +86,11 @@ type Secrets struct {
 
 // Plugins says where adapters and modules are found by name.
 type Plugins struct {
-	Dir string `koanf:"dir"` // providers/<name>, routes/<name>.wasm
+	Dir   string        `koanf:"dir"`   // providers/<name>, routes/<name>.wasm
+	Drain time.Duration `koanf:"drain"` // for the requests of an adapter that is replaced; 0: 15m
+	// TrustedKeys are minisign public keys whose signatures of adapters count.
+	TrustedKeys      []string `koanf:"trusted_keys"`
+	RequireSignature bool     `koanf:"require_signature"` // of every adapter that is neither shipped nor pinned
 }
 
 // Limits bound what one request may take.
@@ -125,9 +129,10 @@ type Provider struct {
 // Adapter names the program that knows a service: by the name of one in the
 // plugin folder, or by path. A sha256 pins the one file that may run.
 type Adapter struct {
-	Name   string
-	Path   string
-	SHA256 string // hex, "": not pinned
+	Name    string
+	Version string // of an installed one, as in name@version; "": the one in use
+	Path    string
+	SHA256  string // hex, "": not pinned
 }
 
 // Credential is one secret of a provider. Several share the requests by weight.

@@ -136,7 +136,7 @@ func (w *Window) check() error {
 func (a *Adapter) read(v any) error {
 	switch v := v.(type) {
 	case string:
-		a.Name = v
+		a.Name, a.Version, _ = strings.Cut(v, "@")
 	case map[string]any:
 		for name, v := range v {
 			text, ok := v.(string)
@@ -145,7 +145,7 @@ func (a *Adapter) read(v any) error {
 			}
 			switch name {
 			case "name":
-				a.Name = text
+				a.Name, a.Version, _ = strings.Cut(text, "@")
 			case "path":
 				a.Path = text
 			case "sha256":

@@ -141,7 +141,7 @@ func checkProvider(p *problems, path, name string, v Provider) {
 		p.addf(path+".adapter", "is missing: name an adapter (demo, openai, anthropic) or give {path: …, sha256: …}")
 	case a.Name != "" && a.Path != "":
 		p.addf(path+".adapter", "has both name and path: keep one")
-	case a.Name != "" && !providerName.MatchString(a.Name):
+	case a.Name != "" && !providerName.MatchString(a.Name), a.Version != "" && !aliasName.MatchString(a.Version):
 		p.addf(path+".adapter", "%q is not the name of an adapter: for a program elsewhere write {path: …, sha256: …}", a.Name)
 	}
 	checkSHA256(p, path+".adapter.sha256", a.SHA256)
