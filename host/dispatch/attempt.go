@@ -164,12 +164,17 @@ func (x *exchange) do(now time.Time) (call.Answer, *failure) {
 	if !x.tr.head.path.fixed() && !segmentSafe(model) {
 		return call.Answer{}, &failure{class: wire.ClassModelNotFound, err: wire.Errorf(404, "model_not_found", "no model of provider %q can be called %q", x.t.Provider.Name, model)}
 	}
+	dropped, restore := x.native()
+	if restore != nil {
+		defer restore()
+	}
 	var rw rewrite
 	x.asked = rw.plan(x.c, x.ep, model)
 	if fail := x.ask(&rw, model, now); fail != nil {
 		return call.Answer{}, fail
 	}
 	ans, fail := x.read()
+	x.report(dropped)
 	if ans.Stream == nil {
 		x.c.Gone.Free()
 		x.done(fail)

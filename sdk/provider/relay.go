@@ -96,7 +96,7 @@ func (b *bridge) relay(in io.Reader, st wire.StreamTranslation, out *Stream, r *
 		}
 	}
 	if err := out.Append(st.Finish); err != nil {
-		return err
+		return told(out, err, r)
 	}
 	if u, ok := st.Usage(); ok {
 		out.Usage(u)
