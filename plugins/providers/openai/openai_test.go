@@ -120,7 +120,7 @@ func TestPresetsAreNotShared(t *testing.T) {
 		t.Error("a configuration changed its preset")
 	}
 	a, b := s.Leases[0].PassHeaders, s.Leases[1].PassHeaders
-	if a = append(a, "x"); len(b) > 0 && b[len(b)-1] == "x" {
+	if _ = append(a, "x"); len(b) > 0 && b[len(b)-1] == "x" {
 		t.Error("leases share what they pass on")
 	}
 }

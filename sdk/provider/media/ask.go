@@ -3,8 +3,6 @@ package media
 import (
 	"encoding/base64"
 	"encoding/json"
-	"maps"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -200,6 +198,3 @@ func (in *members) take(name string, into any, want string) {
 		in.err = Bad(name, "want %s", want)
 	}
 }
-
-// rest are the names that were not taken.
-func (in *members) rest() []string { return slices.Sorted(maps.Keys(in.members)) }

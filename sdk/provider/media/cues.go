@@ -1,6 +1,7 @@
 package media
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -68,9 +69,11 @@ func appendVTT(dst []byte, cues []Span) []byte {
 func appendCue(dst []byte, c Span, mark byte) []byte {
 	dst = append(appendTime(dst, c.Start, mark), " --> "...)
 	dst = append(appendTime(dst, max(c.End, c.Start), mark), '\n')
-	text := strings.ReplaceAll(strings.Join(strings.Fields(c.Text), " "), "-->", "->")
+	text := arrows.ReplaceAllString(strings.Join(strings.Fields(c.Text), " "), "->")
 	return append(append(dst, text...), "\n\n"...)
 }
+
+var arrows = regexp.MustCompile(`-{2,}>`)
 
 func appendTime(dst []byte, d time.Duration, mark byte) []byte {
 	ms := max(d, 0).Milliseconds()
