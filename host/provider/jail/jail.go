@@ -77,10 +77,7 @@ func become(args []string) error {
 	if err := p.enter(t); err != nil {
 		return err
 	}
-	if err := t.exec(p.Memory); err != nil {
-		return fmt.Errorf("cannot execute it: %w", err)
-	}
-	return nil
+	return fmt.Errorf("cannot execute it: %w", t.exec(p.Memory))
 }
 
 // parse reads what Args wrote.

@@ -78,7 +78,7 @@ func closeBeyond(n int) error {
 }
 
 // exec becomes the program, with memory as the bound of what is its own. The
-// bound comes last: this program itself may have more.
+// bound comes last: this program itself may have more. It returns only if it fails.
 func (t *Target) exec(memory int64) error {
 	argv, err := syscall.SlicePtrFromStrings(t.Args)
 	if err != nil {
