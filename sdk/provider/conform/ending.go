@@ -241,6 +241,10 @@ func checkDrain(ctx context.Context, k *kit) error {
 		}
 	}
 	if results != nil {
+		// An answer that came too early is on its way before those to what is asked now.
+		for range 20 {
+			_, _ = a.rpc.Health(ctx, &pb.HealthRequest{})
+		}
 		select {
 		case err := <-drained:
 			return fmt.Errorf("Drain returned (%v) while %d streams were running", err, open)
