@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,7 +69,12 @@ func (s *service) draw(r *provider.Request, w *provider.Writer) error {
 	all, failed := make([]media.Made, ask.N), make([]error, ask.N)
 	var running sync.WaitGroup
 	for i := range all {
-		running.Go(func() { all[i].Bytes, failed[i] = s.picture(r, ask, parameters, i) })
+		req, err := s.task(r, "") // r is for one goroutine
+		if err != nil {
+			failed[i] = err
+			continue
+		}
+		running.Go(func() { all[i].Bytes, failed[i] = s.picture(req, ask, parameters, i) })
 	}
 	running.Wait()
 	var made []media.Made
@@ -84,14 +90,10 @@ func (s *service) draw(r *provider.Request, w *provider.Writer) error {
 	return w.JSON(media.AppendImages(nil, time.Now().Unix(), "", made))
 }
 
-func (s *service) picture(r *provider.Request, ask *media.Image, parameters map[string]any, i int) ([]byte, error) {
+func (s *service) picture(req *http.Request, ask *media.Image, parameters map[string]any, i int) ([]byte, error) {
 	parameters = maps.Clone(parameters)
 	if ask.Seed != nil {
 		parameters["seed"] = *ask.Seed + int64(i) // another seed makes another image
-	}
-	req, err := s.task(r, "")
-	if err != nil {
-		return nil, err
 	}
 	req.Header.Set("Accept", "image/png")
 	raw, err := s.post(req, map[string]any{"inputs": ask.Prompt, "parameters": parameters})

@@ -164,11 +164,21 @@ func (s *service) answer(r *provider.Request, w *provider.Writer, ask *media.Ima
 	if err := media.Drop(r, w, dropped...); err != nil {
 		return err
 	}
-	all, failed := make([]media.Made, ask.N), make([]error, ask.N)
+	all, failed, requests := make([]media.Made, ask.N), make([]error, ask.N), make([]*http.Request, ask.N)
 	var running sync.WaitGroup
 	turn := make(chan struct{}, 1) // files are read one request at a time
 	for i := range all {
-		running.Go(func() { all[i], failed[i] = s.make(r, j.nth(i), turn) })
+		req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, j.url, http.NoBody) // r is for one goroutine
+		if err != nil {
+			return err
+		}
+		if key := string(r.Credential()); key != "" {
+			req.Header.Set("Authorization", "Bearer "+key)
+		}
+		requests[i] = req
+	}
+	for i, req := range requests {
+		running.Go(func() { all[i], failed[i] = s.make(req, j.nth(i), turn) })
 	}
 	running.Wait()
 	var made []media.Made
@@ -190,21 +200,15 @@ type picture struct {
 	Finish string `json:"finish_reason"`
 }
 
-func (s *service) make(r *provider.Request, j *job, turn chan struct{}) (media.Made, error) {
+func (s *service) make(req *http.Request, j *job, turn chan struct{}) (media.Made, error) {
 	if len(j.files) > 0 {
 		turn <- struct{}{}
 		defer func() { <-turn }()
 	}
 	body, contentType, wait := media.Write(j.write)
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, j.url, body)
-	if err != nil {
-		return media.Made{}, err
-	}
+	req.Body, req.ContentLength = body, -1
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("Accept", "application/json")
-	if key := string(r.Credential()); key != "" {
-		req.Header.Set("Authorization", "Bearer "+key)
-	}
 	resp, err := s.client.Do(req)
 	if err == nil {
 		defer resp.Body.Close()
