@@ -64,6 +64,9 @@ func (t *pathTemplate) fixed() bool {
 // the operation's own, whose query goes last.
 func (t *pathTemplate) append(b []byte, model, path string) []byte {
 	path, query, _ := strings.Cut(path, "?")
+	if t.pieces[0] == "" && !strings.HasPrefix(path, "/") { // the place is all there is
+		b = append(b, '/')
+	}
 	for i, text := range t.pieces {
 		b = append(b, text...)
 		if i == len(t.places) {

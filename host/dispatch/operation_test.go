@@ -306,6 +306,8 @@ func TestPathsAndMethodsOfFiles(t *testing.T) {
 	f(wire.OpFiles, "/v1/files", "DELETE", "/file-1", "DELETE /v1/files/file-1")
 	f(wire.OpFiles, "/openai/files{path}?api-version=1", "GET", "/f?x=1", "GET /openai/files/f?api-version=1&x=1")
 	f(wire.OpFiles, "/openai/files?api-version=1", "GET", "?limit=2", "GET /openai/files?api-version=1&limit=2")
+	f(wire.OpPass, "{path}", "GET", "/v9/x?y=1", "GET /v9/x?y=1")
+	f(wire.OpFiles, "{path}", "GET", "", "GET /")
 	f(wire.OpPass, "/base{path}", "GET", "/v9/x", "GET /base/v9/x")
 	f(wire.OpFiles, "/files/openai-files", "GET", "/file-1/content", "GET /files/openai-files/file-1/content", adapter)
 }

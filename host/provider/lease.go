@@ -96,7 +96,8 @@ func (r *leaseRules) unix(e *call.Endpoint, socket string) error {
 }
 
 func (r *leaseRules) direct(e *call.Endpoint, raw string) error {
-	u, err := url.Parse(raw)
+	uri := requestURI(raw)
+	u, err := url.Parse(strings.TrimSuffix(raw, "{path}")) // which may follow the host at once
 	if err != nil || len(raw) > maxText {
 		return fmt.Errorf("url %q is not one", clip(raw))
 	}
@@ -107,7 +108,7 @@ func (r *leaseRules) direct(e *call.Endpoint, raw string) error {
 		return err
 	}
 	host, port := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()
-	e.Network, e.TLS, e.Path, e.Host = "tcp", u.Scheme == "https", requestURI(raw), host
+	e.Network, e.TLS, e.Path, e.Host = "tcp", u.Scheme == "https", uri, host
 	if err := placeholders(e.Path); err != nil {
 		return fmt.Errorf("url %q: %w", clip(raw), err)
 	}
@@ -144,6 +145,8 @@ func requestURI(raw string) string {
 	_, rest, _ := strings.Cut(raw, "://")
 	i := strings.IndexAny(rest, "/?")
 	switch {
+	case i < 0 && strings.HasSuffix(rest, "{path}"):
+		return "{path}"
 	case i < 0:
 		return "/"
 	case rest[i] == '?':

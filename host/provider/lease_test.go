@@ -75,6 +75,7 @@ func TestLeasePaths(t *testing.T) {
 	}
 	f("https://api.fake.example/v1/models/{model}:say", "https://api.fake.example/v1/models/{model}:sayAll?alt=sse", "/v1/models/{model}:say", "/v1/models/{model}:sayAll?alt=sse")
 	f("https://api.fake.example/v1/files{path}", "", "/v1/files{path}", "")
+	f("https://api.fake.example{path}", "", "{path}", "")
 	f("https://api.fake.example?x=1", "", "/?x=1", "")
 	f("https://api.fake.example", "", "/", "")
 }
@@ -148,6 +149,10 @@ func TestLeasesRefused(t *testing.T) {
 	f("only {model} and {path}", func(l *pb.Lease) { l.Url = "https://api.fake.example/{x}" })
 	f("must be the end", func(l *pb.Lease) { l.Url = "https://api.fake.example/{path}/x" })
 	f("is not one", func(l *pb.Lease) { l.Url = "https://{model}.fake.example/x" })
+	f("is not one", at("https://api.fake.example{path}{path}"))
+	f("is not one", at("https://api{path}.fake.example{path}"))
+	f("not among", at("https://evil.example{path}"))
+	f("host", at("https://{path}"))
 	f("another host", func(l *pb.Lease) { l.StreamUrl = "http://127.0.0.1:9000/x" })
 	f("not among", func(l *pb.Lease) { l.StreamUrl = "https://evil.example/x" })
 	f("rate header", func(l *pb.Lease) { l.RateHeaders = map[string]string{"requests-reset": "a b"} })
