@@ -23,7 +23,7 @@ const module = "github.com/signalbox-ai/signalbox/"
 // that is missing here may import nothing, so that a new one is placed on
 // purpose. Tests may import more: they put stages together.
 var layers = map[string]string{
-	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/provider/jail host/route sdk/provider/conform",
+	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/provider/jail host/route sdk/node sdk/provider/conform sdk/python",
 
 	"host": "host/admin host/auth host/budget host/call host/config host/dispatch host/ledger host/meter " +
 		"host/policy host/provider host/provider/depot host/route host/seal host/server host/spool host/store host/telemetry sdk/provider/proto sdk/wire",
@@ -54,6 +54,8 @@ var layers = map[string]string{
 	"host/wasm/wasmtest":  "",
 
 	"sdk/abi":     "",
+	"sdk/node":    "",
+	"sdk/python":  "",
 	"sdk/abi/gen": "sdk/abi",
 	"sdk/provider": "sdk/provider/egress sdk/provider/internal/eventstream sdk/provider/internal/h1 sdk/provider/internal/jsonl sdk/provider/internal/local sdk/provider/internal/plug sdk/provider/internal/sse " +
 		"sdk/provider/proto sdk/provider/proto/v1 sdk/wire sdk/wire/scan",

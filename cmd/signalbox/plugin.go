@@ -15,5 +15,5 @@ func pluginCommand(src *sources) *cobra.Command {
 
 // pluginCommands are its subcommands, those that write an adapter first.
 func pluginCommands(src *sources) []*cobra.Command {
-	return []*cobra.Command{pluginListCommand(src), pluginInstallCommand(src), pluginUpgradeCommand(src), pluginRestartCommand(src), pluginLogsCommand(src), pluginVerifyCommand()}
+	return []*cobra.Command{pluginNewCommand(), pluginVerifyCommand(), pluginListCommand(src), pluginInstallCommand(src), pluginUpgradeCommand(src), pluginRestartCommand(src), pluginLogsCommand(src)}
 }
