@@ -16,7 +16,7 @@ A handler returns an Answer, returns Events for a stream, or raises Error.
 Copy this file beside your program: the gateway hashes the whole folder.
 """
 import http.client, json, os, select, socket, socketserver, struct, sys, threading, time, urllib.parse
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 
 import grpc
@@ -80,6 +80,38 @@ class Provider:
                 raise ValueError(f"config key {key!r} is not of type {self.properties[key]['type']}")
 
 
+class Egress:
+    """The gateway's egress socket: a fenced adapter opens no connections, it is handed them."""
+
+    def __init__(self, fd):
+        self.socket, self.lock, self.waiting, self.last = socket.socket(fileno=fd), threading.Lock(), {}, 0
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def connect(self, address, timeout=None, source=None):
+        future = Future()
+        with self.lock:
+            self.last += 1
+            self.waiting[b"%d" % self.last] = future
+            self.socket.send(f"{self.last} {address[0]}:{address[1]}".encode())
+        connected = future.result(timeout)
+        connected.settimeout(timeout)
+        return connected
+
+    def read(self):
+        while True:
+            packet, fds, _, _ = socket.recv_fds(self.socket, 1024, 1)
+            number, _, reason = packet.partition(b" ")
+            future = self.waiting.pop(number, None)
+            connected = socket.socket(fileno=fds[0]) if fds else None
+            if future and connected:
+                future.set_result(connected)
+            elif future:
+                future.set_exception(ConnectionError(reason.decode()))
+
+
+egress = Egress(int(os.environ["SIGNALBOX_EGRESS_FD"])) if os.environ.get("SIGNALBOX_EGRESS_FD") else None
+
+
 class Request:
     """One request. The credential is for this request alone."""
 
@@ -105,6 +137,8 @@ class Request:
         u = urllib.parse.urlsplit(url)
         kind = http.client.HTTPSConnection if u.scheme == "https" else http.client.HTTPConnection
         self.upstream = kind(u.netloc, timeout=max(self.deadline - time.monotonic(), 0.001))
+        if egress:
+            self.upstream._create_connection = egress.connect
         self.upstream.connect()
         self.sock = self.upstream.sock  # http.client forgets it
         threading.Thread(target=self.watch, daemon=True).start()
