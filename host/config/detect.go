@@ -17,19 +17,27 @@ type Detected struct {
 	Why  string // "OPENAI_API_KEY is set"
 }
 
-// services are the providers that a key in the environment stands for.
-var services = []struct{ variable, name, adapter, baseURL, host string }{
-	{"OPENAI_API_KEY", "openai", "openai", "https://api.openai.com/v1", "api.openai.com"},
-	{"ANTHROPIC_API_KEY", "anthropic", "anthropic", "https://api.anthropic.com", "api.anthropic.com"},
-	{"GEMINI_API_KEY", "gemini", "openai", "https://generativelanguage.googleapis.com/v1beta/openai", "generativelanguage.googleapis.com"},
-	{"GROQ_API_KEY", "groq", "openai", "https://api.groq.com/openai/v1", "api.groq.com"},
-	{"MISTRAL_API_KEY", "mistral", "openai", "https://api.mistral.ai/v1", "api.mistral.ai"},
-	{"DEEPSEEK_API_KEY", "deepseek", "openai", "https://api.deepseek.com/v1", "api.deepseek.com"},
-	{"XAI_API_KEY", "xai", "openai", "https://api.x.ai/v1", "api.x.ai"},
-	{"OPENROUTER_API_KEY", "openrouter", "openai", "https://openrouter.ai/api/v1", "openrouter.ai"},
-	{"TOGETHER_API_KEY", "together", "openai", "https://api.together.xyz/v1", "api.together.xyz"},
-	{"FIREWORKS_API_KEY", "fireworks", "openai", "https://api.fireworks.ai/inference/v1", "api.fireworks.ai"},
-	{"CEREBRAS_API_KEY", "cerebras", "openai", "https://api.cerebras.ai/v1", "api.cerebras.ai"},
+// services are the providers that a key in the environment stands for. A
+// preset is the openai adapter's data on a service that speaks OpenAI's API.
+var services = []struct{ variable, name, adapter, preset string }{
+	{"OPENAI_API_KEY", "openai", "openai", ""},
+	{"ANTHROPIC_API_KEY", "anthropic", "anthropic", ""},
+	{"GEMINI_API_KEY", "gemini", "gemini", ""},
+	{"AWS_BEARER_TOKEN_BEDROCK", "bedrock", "bedrock", ""},
+	{"COHERE_API_KEY", "cohere", "cohere", ""},
+	{"GROQ_API_KEY", "groq", "openai", "groq"},
+	{"MISTRAL_API_KEY", "mistral", "openai", "mistral"},
+	{"DEEPSEEK_API_KEY", "deepseek", "openai", "deepseek"},
+	{"XAI_API_KEY", "xai", "openai", "xai"},
+	{"OPENROUTER_API_KEY", "openrouter", "openai", "openrouter"},
+	{"TOGETHER_API_KEY", "together", "openai", "together"},
+	{"FIREWORKS_API_KEY", "fireworks", "openai", "fireworks"},
+	{"PERPLEXITY_API_KEY", "perplexity", "openai", "perplexity"},
+	{"CEREBRAS_API_KEY", "cerebras", "openai", "cerebras"},
+	{"ELEVENLABS_API_KEY", "elevenlabs", "elevenlabs", ""},
+	{"DEEPGRAM_API_KEY", "deepgram", "deepgram", ""},
+	{"STABILITY_API_KEY", "stability", "stability", ""},
+	{"HF_TOKEN", "huggingface", "huggingface", ""},
 }
 
 // Detect adds the providers whose key is in the environment, and an Ollama
@@ -40,12 +48,11 @@ func (c *Config) Detect(environ map[string]string, addr string) {
 		if key == "" || !printable(key) {
 			continue
 		}
-		c.detected(s.name, s.variable+" is set", Provider{
-			Adapter:     Adapter{Name: s.adapter},
-			Config:      Settings{"base_url": s.baseURL},
-			Hosts:       []string{s.host},
-			Credentials: []Credential{{Name: "main", Value: Secret(key)}},
-		})
+		p := Provider{Adapter: Adapter{Name: s.adapter}, Credentials: []Credential{{Name: "main", Value: Secret(key)}}}
+		if s.preset != "" {
+			p.Config = Settings{"preset": s.preset}
+		}
+		c.detected(s.name, s.variable+" is set", p)
 	}
 	if addr != "" && isOllama(addr) {
 		c.detected("ollama", "it answers at "+addr, Provider{

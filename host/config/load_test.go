@@ -129,7 +129,7 @@ func TestEmbeddedDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Providers) != 2 || c.Providers["demo"].Adapter.Name != "demo" || c.Providers["groq"].Hosts[0] != "api.groq.com" {
+	if len(c.Providers) != 2 || c.Providers["demo"].Adapter.Name != "demo" || c.Providers["groq"].Config["preset"] != "groq" {
 		t.Errorf("providers are %v; want demo and groq", c.Providers)
 	}
 	if want := []Detected{{"groq", "GROQ_API_KEY is set"}}; fmt.Sprint(c.Detected) != fmt.Sprint(want) {

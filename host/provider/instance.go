@@ -163,7 +163,7 @@ func (in *instance) configure(ctx context.Context, spec *Spec) (err error) {
 	if in.about.GetCredential() == "required" && spec.keyless() {
 		return errors.New("it needs a credential: add credentials")
 	}
-	hosts, err := spec.hosts(in.about.GetHosts())
+	hosts, err := spec.hosts(in.about)
 	if err != nil {
 		return err
 	}

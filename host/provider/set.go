@@ -86,6 +86,7 @@ func (s *Supervisor) prepare(ctx context.Context, e, before *entry) error {
 	if err != nil {
 		return err
 	}
+	e.spec.vouched = prog.vouched
 	im, err := s.images.load(prog.path, prog.pin)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
+	pb "github.com/signalbox-ai/signalbox/sdk/provider/proto/v1"
 )
 
 // Spec is one provider as configured.
@@ -22,7 +24,8 @@ type Spec struct {
 	SHA256  string         // pin, hexadecimal; "": none
 	Config  map[string]any // the adapter's
 	// Hosts are where its credentials may go; empty: the host of the
-	// configuration's base_url, else a shipped adapter's own.
+	// configuration's base_url, else those of the adapter's manifest where it
+	// is shipped, signed or pinned.
 	Hosts       []string
 	Credentials []SpecCredential
 	// Awaiting says that the provider is to be started without a credential
@@ -31,7 +34,8 @@ type Spec struct {
 	Timeouts  call.Timeouts
 	Isolation Isolation
 
-	raw []byte // Config as JSON; the map may be changed by its owner
+	raw     []byte // Config as JSON; the map may be changed by its owner
+	vouched bool   // as of program
 }
 
 // SpecCredential is one secret of a provider.
@@ -52,7 +56,9 @@ var adapterName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 type program struct {
 	path, pin string
 	version   string // of an installed one
-	shipped   bool
+	// vouched says that what the manifest names as hosts may be believed: the
+	// program is shipped, signed, or pinned by the configuration.
+	vouched bool
 }
 
 // program finds what spec runs: by path, installed, or shipped.
@@ -69,6 +75,7 @@ func (s *Supervisor) program(spec *Spec) (program, error) {
 			if p.pin != "" && p.pin != a.SHA256 {
 				return p, fmt.Errorf("%s@%s has sha256 %s; the configuration pins %s", a.Name, a.Version, a.SHA256, p.pin)
 			}
+			p.vouched = a.SignedBy != "" || p.pin != ""
 			p.path, p.pin, p.version = s.opts.Depot.Path(a), a.SHA256, a.Version
 			return p, s.trusted(spec, &p, a.SignedBy != "")
 		}
@@ -76,7 +83,7 @@ func (s *Supervisor) program(spec *Spec) (program, error) {
 	if spec.Version != "" {
 		return p, fmt.Errorf("%s@%s is not installed: signalbox plugin install brings it", spec.Adapter, spec.Version)
 	}
-	p.shipped = true
+	p.vouched = true
 	p.path = filepath.Join(s.opts.PluginDir, "providers", spec.Adapter)
 	info, err := os.Stat(p.path)
 	if err == nil && info.IsDir() {
@@ -131,12 +138,32 @@ func (s *Spec) configured() ([]string, error) {
 	return []string{host}, nil
 }
 
-// hosts are where credentials may go, given what the adapter says of itself.
-func (s *Spec) hosts(manifest []string) (list []string, err error) {
-	if list, err = s.configured(); err == nil && list == nil && s.Path == "" {
-		list = manifest
+// hosts are where credentials may go, given what the adapter says of itself:
+// its manifest's hosts, or those of the service that the configuration chooses.
+func (s *Spec) hosts(about *pb.DescribeResponse) (list []string, err error) {
+	if list, err = s.configured(); err != nil || list != nil || !s.vouched {
+		return list, err
 	}
-	return list, err
+	if list = s.chosen(about.GetConfigSchema()); list == nil {
+		list = about.GetHosts()
+	}
+	return list, nil
+}
+
+// chosen are the hosts that a configuration schema names for values of s's
+// configuration, nil if it names none.
+func (s *Spec) chosen(schema []byte) (list []string) {
+	var said struct {
+		By map[string]map[string][]string `json:"x-signalbox-hosts"`
+	}
+	if json.Unmarshal(schema, &said) != nil {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(said.By)) {
+		value, _ := s.Config[key].(string)
+		list = append(list, said.By[key][value]...)
+	}
+	return list
 }
 
 // same reports whether a process started for s serves o as well.
