@@ -112,7 +112,8 @@ func (f *flight) answered() {
 	if price != nil {
 		price, times = price.Tier(c.Facts.ServiceTier)
 	}
-	if c.Provenance == call.CostNone {
+	silent := c.Provenance == call.CostNone
+	if silent {
 		var size int64
 		if !c.Streamed {
 			size = int64(len(c.Buf))
@@ -128,7 +129,9 @@ func (f *flight) answered() {
 			c.Cost = min(c.Cost, c.Reserved-f.spent)
 		}
 	}
-	if opaque(c) && c.Usage.Cost == 0 && c.Reserved > f.spent && (price == nil || c.Provenance < call.CostComputed) { // it may have cost as much
+	switch {
+	case c.Usage.Cost != 0 || c.Reserved <= f.spent:
+	case opaque(c) && (price == nil || c.Provenance < call.CostComputed), silent && c.Facts.Unbounded: // it may have cost as much
 		c.Cost, c.Provenance = c.Reserved-f.spent, call.CostEstimated
 	}
 	if c.Usage.Cost > 0 && c.Provenance == call.CostComputed {

@@ -250,9 +250,16 @@ func opaque(c *call.Call) bool {
 	case wire.OpPass, wire.OpRealtime:
 		return true
 	case wire.OpBatches: // the creation of one; the others cost nothing
-		return c.Method == "" && c.Path == ""
+		return c.Method == "" && !cancels(c.Path)
 	}
 	return false
+}
+
+// cancels reports whether what a request for batches is posted to ends one.
+func cancels(path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	id, ok := strings.CutSuffix(path, "/cancel")
+	return ok && len(id) > 1 && strings.LastIndexByte(id, '/') == 0
 }
 
 // bound is the most that one attempt at t can cost. Where no money is limited
@@ -266,7 +273,7 @@ func (h *Host) bound(f *flight, t *call.Target) (int64, *wire.Error) {
 		e := wire.Errorf(402, "content_unbounded", "what %s may cost cannot be bounded, and a budget applies to your key: the operator can set budget.unbounded_usd", f.Op)
 		e.Class = wire.ClassPolicy
 		return 0, e
-	case opaque(&f.Call):
+	case opaque(&f.Call) && f.Op != wire.OpRealtime:
 		return f.gen.unbounded, nil
 	}
 	price := t.Price.At(f.Received)
@@ -276,7 +283,13 @@ func (h *Host) bound(f *flight, t *call.Target) (int64, *wire.Error) {
 			e.Class = wire.ClassPolicy
 			return 0, e
 		}
+		if opaque(&f.Call) {
+			return f.gen.unbounded, nil
+		}
 		return 0, nil
+	}
+	if opaque(&f.Call) {
+		return f.gen.unbounded, nil
 	}
 	bound, err := meter.Bound(price, &meter.Ask{Op: f.Op, Facts: &f.Facts, MaxTokens: f.Decision.MaxTokens, Unbounded: f.gen.unbounded})
 	if err != nil && limited && !(f.gen.allowUnpriced && err.Code == "model_unpriced") {

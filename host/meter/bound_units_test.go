@@ -88,7 +88,7 @@ func TestEstimateOfEveryOperation(t *testing.T) {
 	f(wire.OpImages, "openai/dall-e-3", scan.Facts{Size: 90, N: 2}, 5000, wire.Usage{Images: 2})
 	f(wire.OpImages, "openai/gpt-image-1", scan.Facts{Size: 90, N: 2}, 5000, wire.Usage{Images: 2, Input: 30, ImageOutput: 2 * 8192})
 	f(wire.OpRerank, "cohere/rerank-v3.5", scan.Facts{Size: 90, Messages: 101}, 5000, wire.Usage{Searches: 2, Input: 30})
-	for _, op := range []wire.Op{wire.OpModeration, wire.OpCountTokens, wire.OpFiles, wire.OpBatches} {
+	for _, op := range []wire.Op{wire.OpCountTokens, wire.OpFiles, wire.OpBatches} {
 		f(op, "openai/gpt-5", scan.Facts{Size: 90}, 5000, wire.Usage{})
 	}
 	f(wire.OpCompletions, "openai/gpt-3.5-turbo-instruct", scan.Facts{Size: 90}, 30, wire.Usage{Input: 30, Output: 10})

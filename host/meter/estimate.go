@@ -22,8 +22,13 @@ const usualBytesPerSecond = 3000
 // and sound by the size of the upload.
 func Estimate(op wire.Op, p *call.Price, f *scan.Facts, answerBytes, events int64) wire.Usage {
 	switch op {
-	case wire.OpCountTokens, wire.OpFiles, wire.OpBatches, wire.OpModeration:
+	case wire.OpCountTokens, wire.OpFiles, wire.OpBatches:
 		return wire.Usage{}
+	case wire.OpModeration:
+		if p == nil || p.Input == 0 {
+			return wire.Usage{}
+		}
+		return wire.Usage{Input: int64(f.Size+bytesPerToken-1) / bytesPerToken}
 	case wire.OpSpeech:
 		u := wire.Usage{Characters: characters(f)}
 		if p != nil && p.Characters == 0 {
