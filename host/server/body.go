@@ -158,12 +158,17 @@ func (in *incoming) unreadable(err error) *wire.Error {
 	return wire.Errorf(400, "bad_request", "the request's body could not be read to its end: %v", err)
 }
 
+// leastPace is how many bytes a second must come of an upload, on the whole:
+// one that drips would hold its room for good.
+const leastPace = 1 << 10
+
 // steady reads a body with a deadline that is renewed as bytes come: an upload
 // may take long, a pause within it may not.
 type steady struct {
 	r     io.Reader
 	nc    net.Conn
 	idle  time.Duration
+	begun time.Time
 	until time.Time
 	got   int64
 }
@@ -171,7 +176,13 @@ type steady struct {
 // Read implements io.Reader.
 func (s *steady) Read(p []byte) (int, error) {
 	if now := time.Now(); s.until.Sub(now) < s.idle*3/4 {
+		if s.begun.IsZero() {
+			s.begun = now
+		}
 		s.until = now.Add(s.idle)
+		if last := s.begun.Add(s.idle + time.Duration(s.got/leastPace)*time.Second); last.Before(s.until) {
+			s.until = last
+		}
 		if err := s.nc.SetReadDeadline(s.until); err != nil {
 			return 0, err
 		}

@@ -3,6 +3,8 @@ package server
 import (
 	"bytes"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
 
@@ -84,7 +86,7 @@ func find(ctx *fasthttp.RequestCtx, path []byte) (a asked, err *wire.Error) {
 		if err := methods(ctx, f.methods); err != nil {
 			return a, err
 		}
-		a.path, a.provider, err = below(ctx, rest)
+		a.path, a.provider, err = below(ctx, rest, false)
 		if len(rest) > 0 {
 			a.form = formAny // a file's own requests have no form, a batch's no facts
 		}
@@ -99,7 +101,7 @@ func find(ctx *fasthttp.RequestCtx, path []byte) (a asked, err *wire.Error) {
 		if err := methods(ctx, "GET POST PUT PATCH DELETE"); err != nil {
 			return a, err
 		}
-		a.path, _, err = below(ctx, rest)
+		a.path, _, err = below(ctx, rest, true)
 		a.provider = string(provider)
 		return a, err
 	}
@@ -117,8 +119,8 @@ func methods(ctx *fasthttp.RequestCtx, list string) *wire.Error {
 }
 
 // below reads what a path has beyond the operation's own, with the query but
-// for what is the gateway's.
-func below(ctx *fasthttp.RequestCtx, rest []byte) (path, provider string, err *wire.Error) {
+// for what is the gateway's: a key, and the provider where the path has none.
+func below(ctx *fasthttp.RequestCtx, rest []byte, pass bool) (path, provider string, err *wire.Error) {
 	if !safePath(rest) {
 		return "", "", wire.Errorf(400, "unsafe_path", "the path %q has dot segments, encoded separators or characters that are read differently by different servers: write it plainly", rest)
 	}
@@ -129,7 +131,7 @@ func below(ctx *fasthttp.RequestCtx, rest []byte) (path, provider string, err *w
 		name, value, _ := strings.Cut(part, "=")
 		switch name = unescape(name); {
 		case part == "" || name == "key":
-		case name == "provider":
+		case name == "provider" && !pass:
 			if provider == "" {
 				provider = unescape(value)
 			}
@@ -168,7 +170,9 @@ func safePath(path []byte) bool {
 		switch {
 		case seg == "" && i < len(segments)-1: // an empty one at the end is a trailing slash
 			return false
-		case name == ".", name == "..", strings.ContainsAny(plain, "/\\%\x00\r\n"):
+		case name == ".", name == "..", strings.ContainsAny(plain, "/\\%"):
+			return false
+		case strings.ContainsFunc(plain, unicode.IsControl), !utf8.ValidString(plain): // overlong forms hide dots and slashes
 			return false
 		}
 	}

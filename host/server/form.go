@@ -52,6 +52,7 @@ type formReader struct {
 
 	values [numFields]value
 	files  int
+	remote bool // a field names what is to be fetched from elsewhere
 
 	buf    []byte
 	lo, hi int   // of buf, what has not been looked at
@@ -167,6 +168,9 @@ func (f *formReader) line() (string, error) {
 			if strings.ContainsAny(line, "\r\n\x00") || len(line) > maxPartHeader {
 				return "", formFault("", "the form has a header that is too long or holds a bare line break")
 			}
+			if strings.HasPrefix(line, string(f.delim[2:])) {
+				return "", errStray
+			}
 			return line, nil
 		}
 		if f.hi-f.lo > maxPartHeader {
@@ -194,6 +198,8 @@ func (f *formReader) part() error {
 	}
 	if d.file {
 		f.files++
+	} else {
+		f.remote = f.remote || fetched(d.name)
 	}
 	if at < 0 {
 		return f.content(nil, d)
@@ -220,11 +226,30 @@ func lookAlike(name, known string) bool {
 	return strings.EqualFold(strings.TrimSpace(base), known)
 }
 
+// fetched reports whether services take the text of a field of that name for
+// the address or the id of a file in place of the file itself (Groq's url,
+// Mistral's file_url and file_id), so that the form does not show its size.
+func fetched(name string) bool {
+	base, _, _ := strings.Cut(strings.ToLower(name), "[")
+	for _, kind := range [...]string{"file", "image", "audio", "mask"} {
+		if base == kind || base == kind+"_id" || base == kind+"_ids" {
+			return true
+		}
+	}
+	return strings.HasSuffix(base, "url") || strings.HasSuffix(base, "urls") || strings.HasSuffix(base, "uri")
+}
+
+// errStray says that a boundary stands where only some parsers see one.
+var errStray = formFault("", "the form's boundary stands within a part, other than on a line of its own behind CR LF: choose another")
+
 // content reads a part to the next boundary, into v if that is not nil.
 func (f *formReader) content(v *value, d disposition) error {
 	size := 0
 	for {
-		at := bytes.Index(f.buf[f.lo:f.hi], f.delim)
+		at := bytes.Index(f.buf[f.lo:f.hi], f.delim[2:]) - 2
+		if at >= -2 && (at < 0 || !bytes.HasPrefix(f.buf[f.lo+at:f.hi], f.delim)) {
+			return errStray
+		}
 		n := at
 		if at < 0 {
 			n = max(0, f.hi-f.lo-len(f.delim)+1)

@@ -18,6 +18,7 @@ func FuzzForm(f *testing.F) {
 	f.Add("--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--b--\r\n")
 	f.Add("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Type: audio/wav\r\n\r\n\r\n--a\r\n--b\r\nContent-Disposition: form-data; name=model\r\n\r\n\r\n--b--")
 	f.Add("--b\r\nContent-Disposition: form-data; filename*=x; name=\"n\"\r\nContent-Transfer-Encoding: binary\r\n\r\n1\r\n--b--\r\n")
+	f.Add("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n9\r\n--b--\r\n")
 	f.Fuzz(func(t *testing.T, body string) {
 		var out bytes.Buffer
 		fr := formReader{r: iotest.OneByteReader(strings.NewReader(body)), out: &out, limit: 1 << 20, boundary: "b"}
@@ -39,8 +40,11 @@ func FuzzForm(f *testing.F) {
 		if err != nil {
 			return // the standard reader is stricter
 		}
-		if got := std.Value["model"]; len(got) > 1 || len(got) == 1 && got[0] != string(v.text) || len(got) == 0 && v.seen {
-			t.Fatalf("read model %q of %q, mime/multipart reads %q", v.text, body, got)
+		for i, name := range fieldNames {
+			v := fr.values[i]
+			if got := std.Value[name]; len(got) > 1 || len(got) == 1 && got[0] != string(v.text) || len(got) == 0 && v.seen {
+				t.Fatalf("read %s %q of %q, mime/multipart reads %q", name, v.text, body, got)
+			}
 		}
 	})
 }

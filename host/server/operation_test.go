@@ -92,6 +92,7 @@ func TestEndpoints(t *testing.T) {
 	f("POST", "/v1/batches", `{"a":1}`, "batches openai-batches model= stream=false method= path= provider= strict=false size=7 key=")
 	f("POST", "/v1/batches/b-1/cancel", "", "batches openai-batches model= stream=false method= path=/b-1/cancel provider= strict=false size=0 key=")
 	f("PUT", "/v1/pass/p/x/y?z=1", "any", "pass raw model= stream=false method=PUT path=/x/y?z=1 provider=p strict=false size=3 key=")
+	f("GET", "/v1/pass/p/x?provider=q&key=k", "", "pass raw model= stream=false method=GET path=/x?provider=q provider=p strict=false size=0 key=k")
 	f("GET", "/v1/pass/p", "", "pass raw model= stream=false method=GET path=/ provider=p strict=false size=0 key=")
 }
 
@@ -115,7 +116,7 @@ func TestEndpointsRefuse(t *testing.T) {
 	f("GET", "/v1/responses", 405, "Allow: POST")
 	f("GET", "/v1/filesystem", 404, "unknown_path")
 	for _, path := range []string{"/../chat", "/a/../../b", "/..", "/./a", "/%2e%2e/a", "/a%2fb", "/%2E./a", "/a%5cb", "/a\\b", "//a", "/a//b",
-		"/..;/a", "/%252e%252e/a", "/a%00b"} {
+		"/..;/a", "/%252e%252e/a", "/a%00b", "/%c0%ae%c0%ae/a", "/a%1b"} {
 		f("POST", "/v1/pass/p"+path, 400, "unsafe_path")
 		f("DELETE", "/v1/files"+path, 400, "unsafe_path")
 	}
@@ -173,6 +174,32 @@ func TestUploads(t *testing.T) {
 	}
 }
 
+// TestUploadsOfUnknownSize: what the service is to fetch by itself has a size
+// that the form does not show.
+func TestUploadsOfUnknownSize(t *testing.T) {
+	unbounded := false
+	url := "http://" + start(t, server.Options{}, &stage{handle: func(c *call.Call, _ []byte) (call.Answer, *wire.Error) {
+		unbounded = c.Facts.Unbounded
+		return call.Answer{Status: 200, ContentType: "text/plain"}, nil
+	}})
+	f := func(path string, want bool, fields ...string) {
+		t.Helper()
+		status, got := do(t, "POST", url+path, form(fields...), "Content-Type", "multipart/form-data; boundary="+formBoundary)
+		if status != 200 || unbounded != want {
+			t.Errorf("%s %q: %d %s, unbounded %t", path, fields, status, got, unbounded)
+		}
+	}
+	const file = `name="file"; filename="a"`
+	f("/v1/audio/transcriptions", false, file, "x", `name="model"`, "m", `name="timestamp_granularities[]"`, "word")
+	f("/v1/audio/transcriptions", true, `name="model"`, "m")
+	for _, name := range []string{"url", "URL", "file_url", "file_id", "file", "audio_url[]"} {
+		f("/v1/audio/transcriptions", true, file, "x", `name="`+name+`"`, "https://example.com/a.mp3")
+		f("/v1/audio/translations", true, file, "x", `name="`+name+`"`, "https://example.com/a.mp3")
+	}
+	f("/v1/images/edits", false, `name="image[]"; filename="a"`, "x", `name="prompt"`, "a cat")
+	f("/v1/images/edits", true, `name="image"`, "https://example.com/a.png", `name="prompt"`, "a cat")
+}
+
 func TestUploadsRefuse(t *testing.T) {
 	url := "http://" + start(t, server.Options{}, &stage{handle: tell})
 	f := func(body string, wantIn string) {
@@ -211,6 +238,12 @@ func TestUploadsRefuse(t *testing.T) {
 	f(strings.Replace(ok, "\r\n\r\n", "\r\n folded\r\n\r\n", 1), "malformed header")
 	f(strings.Replace(ok, "Content-Disposition", "X-Other", 1), "no Content-Disposition")
 	f(strings.Repeat(strings.TrimSuffix(form(`name="a"`, "b"), "--xyz--\r\n"), 300)+"--xyz--", "too many parts")
+	// Where only some parsers see a boundary, they would see other fields.
+	hidden := "Content-Disposition: form-data; name=\"n\"\r\n\r\n99"
+	for _, before := range []string{"", "x", "x\n", "x\r", "\r\n--xyx"} {
+		f(form(`name="file"; filename="a"`, before+"--xyz\r\n"+hidden), "stands within a part")
+	}
+	f(strings.Replace(ok, "\r\n\r\n", "\r\n--xyz\r\n\r\n", 1), "stands within a part")
 	f("", "multipart/form-data")
 	for _, kind := range []string{"application/json", "multipart/form-data", "multipart/mixed; boundary=xyz", "multipart/form-data; boundary=xyz; boundary=abc", "multipart/form-data; boundary=" + strings.Repeat("x", 80)} {
 		if status, got := do(t, "POST", url+"/v1/audio/transcriptions", ok, "Content-Type", kind); status != 400 || !strings.Contains(got, "invalid_content_type") {

@@ -93,8 +93,10 @@ func (in *incoming) facts(f *formReader) *wire.Error {
 	switch in.op {
 	case wire.OpTranscription, wire.OpTranslation:
 		c.Facts.In = scan.Audio
+		c.Facts.Unbounded = f.remote || f.files == 0
 	case wire.OpImageEdits:
 		c.Facts.In = scan.Image | scan.Text
+		c.Facts.Unbounded = f.remote
 	case wire.OpFiles:
 		return nil // it has no model
 	}
