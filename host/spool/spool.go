@@ -13,10 +13,11 @@ import (
 	"sync/atomic"
 )
 
-// inMemory is how much of a body is held in memory, and piece how much of the
-// rest at a time.
+// inMemory is how much of a body is held in memory, headRoom how much of all
+// bodies together, and piece how much of the rest at a time.
 const (
 	inMemory = 1 << 20
+	headRoom = 64 << 20
 	piece    = 64 << 10
 )
 
@@ -28,6 +29,7 @@ type Folder struct {
 	dir   string
 	quota int64
 	used  atomic.Int64
+	heads atomic.Int64 // bytes of bodies in memory
 }
 
 // New returns a folder for at most quota bytes on disk at a time.
@@ -56,6 +58,10 @@ func (b *Body) Write(p []byte) (int, error) {
 	n := 0
 	if b.file == nil {
 		n = min(len(p), inMemory-len(b.head))
+		if b.folder.heads.Add(int64(n)) > headRoom { // of many uploads at a time, all goes to disk
+			b.folder.heads.Add(-int64(n))
+			n = 0
+		}
 		b.head = append(b.head, p[:n]...)
 	}
 	if n == len(p) {
@@ -141,6 +147,7 @@ func (b *Body) Send(w io.Writer, from, to int64) error {
 // Close gives up the body.
 func (b *Body) Close() error {
 	b.folder.used.Add(-b.rest)
+	b.folder.heads.Add(-int64(len(b.head)))
 	b.head, b.rest = nil, 0
 	if b.file == nil {
 		return nil

@@ -71,3 +71,33 @@ func TestQuota(t *testing.T) {
 		t.Errorf("%d bytes in use", folder.Used())
 	}
 }
+
+// TestManyBodiesAtATime: what all of them hold in memory is bounded.
+func TestManyBodiesAtATime(t *testing.T) {
+	folder := spool.New(t.TempDir(), 1<<30)
+	var list []*spool.Body
+	for range 80 {
+		b := folder.Body()
+		list = append(list, b)
+		for range 2 {
+			if _, err := b.Write(make([]byte, 1<<19)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if used := folder.Used(); used != 16<<20 {
+		t.Errorf("%d bytes are on disk, want all beyond 64 MiB", used)
+	}
+	for _, b := range list {
+		if b.Size() != 1<<20 || b.Send(io.Discard, 0, b.Size()) != nil {
+			t.Errorf("a body of %d bytes cannot be sent", b.Size())
+		}
+		_ = b.Close()
+	}
+	b := folder.Body()
+	_, _ = b.Write(make([]byte, 1<<20))
+	if folder.Used() != 0 {
+		t.Error("room in memory was not given back")
+	}
+	_ = b.Close()
+}
