@@ -187,7 +187,9 @@ func (x *exchange) do(now time.Time) (call.Answer, *failure) {
 // attempt: no byte of an answer came, and the peer had hung up before.
 func (x *exchange) ask(rw *rewrite, model string, now time.Time) *failure {
 	c := x.c
-	for kept := true; ; kept = false {
+	// What creates something is not trusted to a connection that may be closed
+	// already: nobody could tell then whether it had been.
+	for kept := repeatable(c); ; kept = false {
 		until := now.Add(x.timeouts.Connect)
 		if until.After(x.deadline) {
 			until = x.deadline
