@@ -167,7 +167,7 @@ func (s *scanner) onOther(st state, at Span) bool {
 			return s.wrongType(st, "an object")
 		}
 		f.ConfigAt = at
-	case spoken:
+	case spoken, imageSize, quality:
 		return null || s.wrongType(st, "a string")
 	case alternates:
 		return null || s.alternates()
@@ -218,7 +218,7 @@ func integer(raw []byte) (n int64, ok bool) {
 var paramNames = map[state]string{
 	model: "model", stream: "stream", includeUsage: "stream_options.include_usage", maxTokens: "max_tokens",
 	maxCompletionTokens: "max_completion_tokens", answers: "n", messages: "messages", tools: "tools",
-	streamOptions: "stream_options", spoken: "input", documents: "documents", geminiConfig: "generationConfig",
+	streamOptions: "stream_options", spoken: "input", imageSize: "size", quality: "quality", documents: "documents", geminiConfig: "generationConfig",
 }
 
 func (s *scanner) wrongType(st state, want string) bool {

@@ -265,7 +265,7 @@ func lookupMore(b []byte) name {
 var members = [numStates][numNames]state{
 	top: {
 		nModel: model, nStream: stream, nStreamOptions: streamOptions, nMaxTokens: maxTokens,
-		nMaxCompletionTokens: maxCompletionTokens, nN: answers, nTools: tools, nFunctions: functions,
+		nMaxCompletionTokens: maxCompletionTokens, nN: answers, nBestOf: answers, nTools: tools, nFunctions: functions,
 		nMessages: messages, nSystem: content, nInput: input, nServiceTier: serviceTier,
 		nCacheControl: cacheControl, nWebSearchOptions: serverSide, nMCPServers: serverSide, nContainer: serverSide,
 		nModels: alternates, nPlugins: serverSide, nSearchParameters: serverSide, // OpenRouter's, xAI's
