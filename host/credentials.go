@@ -67,13 +67,17 @@ func (r *retireSoon) at(t time.Time) {
 	}
 }
 
+// retireRetry is when what could not be retired is tried again.
+const retireRetry = time.Minute
+
 // retired takes credentials out of use whose time is over.
 func (h *Host) retired() {
 	h.reload.Lock()
 	defer h.reload.Unlock()
 	if g := h.gen.Load(); g != nil && !h.closed {
 		if err := h.replace(context.Background(), g.cfg); err != nil {
-			h.log.Error("cannot retire credentials, they stay in use", "err", err)
+			h.log.Error("cannot retire credentials, they stay in use until the next try", "err", err, "next_try", retireRetry)
+			h.retire.at(time.Now().Add(retireRetry))
 		}
 	}
 }
@@ -126,7 +130,9 @@ func (h *Host) RotateCredential(ctx context.Context, c admin.NewCredential, over
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(list, func(o store.Credential) bool { return o.Provider == c.Provider && o.Name == c.Name })
+	i := slices.IndexFunc(list, func(o store.Credential) bool { // one that retires is not to be revived
+		return o.Provider == c.Provider && o.Name == c.Name && o.Retires.IsZero()
+	})
 	if i < 0 {
 		return h.unknownCredential(c.Provider, c.Name)
 	}
