@@ -34,8 +34,12 @@ func TestWhatAnAnswerCosts(t *testing.T) {
 	f("an unknown tier", p, func(f *flight) { f.Facts.ServiceTier = []byte("x") }, 40_000, 0, call.CostComputed)
 	f("no longer priced", long, func(*flight) {}, 0, 0, call.CostComputed)
 	f("images nobody counted", p, func(f *flight) { f.Op, f.Provenance, f.Facts.N = wire.OpImages, call.CostNone, 3 }, 21, 0, call.CostEstimated)
-	f("moderation nobody counted", p, func(f *flight) { f.Op, f.Provenance, f.Facts.Size, f.Usage = wire.OpModeration, call.CostNone, 30, wire.Usage{} }, 10_000, 0, call.CostEstimated)
-	f("moderation that is free", &call.Price{}, func(f *flight) { f.Op, f.Provenance, f.Facts.Size, f.Usage = wire.OpModeration, call.CostNone, 30, wire.Usage{} }, 0, 0, call.CostNone)
+	f("moderation nobody counted", p, func(f *flight) {
+		f.Op, f.Provenance, f.Facts.Size, f.Usage = wire.OpModeration, call.CostNone, 30, wire.Usage{}
+	}, 10_000, 0, call.CostEstimated)
+	f("moderation that is free", &call.Price{}, func(f *flight) {
+		f.Op, f.Provenance, f.Facts.Size, f.Usage = wire.OpModeration, call.CostNone, 30, wire.Usage{}
+	}, 0, 0, call.CostNone)
 	f("remote sound that nobody counted", &call.Price{Hour: 36e7}, func(f *flight) {
 		f.Op, f.Provenance, f.Facts.Unbounded, f.Reserved, f.Usage = wire.OpTranscription, call.CostNone, true, 5e9, wire.Usage{}
 	}, 5e9, 0, call.CostEstimated)
