@@ -26,6 +26,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/spool"
 	"github.com/signalbox-ai/signalbox/host/store"
 	"github.com/signalbox-ai/signalbox/host/telemetry"
+	"github.com/signalbox-ai/signalbox/host/tenant"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -48,6 +49,7 @@ type Host struct {
 	ledger     *ledger.Ledger
 	budget     *budget.Pool
 	keys       *auth.Keys
+	tenants    *tenant.Keeper
 	metrics    *telemetry.Metrics
 	supervisor *provider.Supervisor
 	depot      *depot.Depot
@@ -121,6 +123,7 @@ func (h *Host) openState(ctx context.Context, cfg *config.Config) (err error) {
 	if err = h.recover(ctx); err != nil {
 		return err
 	}
+	h.tenants = tenant.New(h.store)
 	h.ids = call.NewIDs(0, h.ledger.Last())
 	pepper, _, err := h.store.Secret(ctx, "key-pepper", 32)
 	if err != nil {

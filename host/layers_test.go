@@ -26,7 +26,7 @@ var layers = map[string]string{
 	"cmd/signalbox": "host host/auth host/call host/config host/meter host/policy host/provider/jail host/route sdk/node sdk/provider/conform sdk/python",
 
 	"host": "host/admin host/auth host/budget host/call host/config host/dispatch host/ledger host/meter " +
-		"host/policy host/provider host/provider/depot host/route host/seal host/server host/spool host/store host/telemetry sdk/provider/proto sdk/wire",
+		"host/policy host/provider host/provider/depot host/route host/seal host/server host/spool host/store host/telemetry host/tenant sdk/provider/proto sdk/wire",
 	"host/admin":     "host/call sdk/wire",
 	"host/auth":      "host/call sdk/wire",
 	"host/budget":    "host/call host/disk",
@@ -41,6 +41,7 @@ var layers = map[string]string{
 	"host/server":    "host/call host/spool sdk/wire sdk/wire/scan",
 	"host/store":     "host/call host/disk sdk/wire",
 	"host/telemetry": "host/call sdk/wire",
+	"host/tenant":    "host/call sdk/wire sdk/wire/scan",
 
 	"host/call":           "sdk/wire sdk/wire/scan",
 	"host/provider/depot": "",

@@ -8,6 +8,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/budget"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/meter"
+	"github.com/signalbox-ai/signalbox/host/tenant"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -81,7 +82,7 @@ func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 		return call.Answer{}, err
 	}
 
-	ans, err := h.dispatch.Do(c)
+	ans, err := h.ask(f)
 	if err == nil && ans.Stream != nil {
 		return ans, nil // the stream finishes the call before its end
 	}
@@ -148,12 +149,24 @@ func (g *generation) refusal(d *call.Decision) *wire.Error {
 	return e
 }
 
-// candidates keeps the targets that policy allows, that serve the operation
-// and whose worst case has a price where money is limited.
+// candidates keeps the targets that policy allows, that serve the operation,
+// whose providers keep what the request names for its tenant, and whose worst case has a price where money is limited.
 func (h *Host) candidates(f *flight) *wire.Error {
-	var bounding *wire.Error
+	refs, err := tenant.Named(&f.Call)
+	if err != nil {
+		return err
+	}
+	var bounding, foreign *wire.Error
 	for _, t := range f.Model.Targets {
 		if !allowed(f, t) || !serves(f, t) || len(f.Candidates) == call.MaxCandidates {
+			continue
+		}
+		missing, err := h.foreign(f, t, refs)
+		if err != nil {
+			return err
+		}
+		if missing != nil {
+			foreign = missing
 			continue
 		}
 		bound, err := h.bound(f, t)
@@ -168,6 +181,9 @@ func (h *Host) candidates(f *flight) *wire.Error {
 	}
 	if bounding != nil {
 		return bounding
+	}
+	if foreign != nil {
+		return foreign
 	}
 	return noCandidate(f)
 }

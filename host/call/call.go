@@ -41,6 +41,8 @@ type Call struct {
 	// Receive reads a large body, once it is known who sends it. It fills Body
 	// or Upload, and Facts; nil: that has been done.
 	Receive func() *wire.Error
+	// Whole: the answer is to be read whole, since the host has to look into it.
+	Whole bool
 	// Buf is space that the dispatcher reads an answer into.
 	Buf []byte
 	// Header reads the caller's request headers, for the few that a lease passes on.
@@ -99,7 +101,7 @@ func (c *Call) Reset() {
 	Poison(c.Dropped)
 	c.ID, c.Received, c.Op, c.Dialect, c.Remote, c.TLS = 0, time.Time{}, 0, 0, netip.Addr{}, false
 	c.Method, c.Path, c.ContentType, c.Provider, c.Strict = "", "", "", "", false
-	c.Upload, c.Receive = nil, nil
+	c.Upload, c.Receive, c.Whole = nil, nil, false
 	c.Body, c.Header, c.Principal, c.Decision, c.Model = nil, nil, nil, nil, nil
 	c.Candidates, c.Attempts, c.Dropped = c.Candidates[:0], c.Attempts[:0], c.Dropped[:0]
 	c.Target, c.Status, c.Err, c.Streamed, c.Events = nil, 0, nil, false, 0

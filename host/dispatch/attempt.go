@@ -276,7 +276,7 @@ func (x *exchange) read() (call.Answer, *failure) {
 		return call.Answer{}, &failure{class: wire.ClassServer, err: wire.Errorf(502, "bad_upgrade", "%s answered the WebSocket handshake with status %d", x.t.Name, status)}
 	case answers && x.passes(kind):
 		return x.raw(status, contentType(kind))
-	case answers && isEvents(kind):
+	case answers && isEvents(kind) && !x.c.Whole:
 		return x.stream(status)
 	}
 	err := x.readAll()
@@ -288,6 +288,7 @@ func (x *exchange) read() (call.Answer, *failure) {
 		return call.Answer{}, x.broken(err, true)
 	case answers:
 		x.meterJSON()
+		x.stored(x.c.Buf)
 		return call.Answer{Status: status, ContentType: contentType(kind), Body: x.c.Buf}, nil
 	}
 	f := x.refused(status)

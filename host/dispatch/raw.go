@@ -29,6 +29,9 @@ func isEvents(kind []byte) bool { return bytes.HasPrefix(kind, []byte("text/even
 // passes reports whether a good answer goes to the caller as it comes: audio,
 // images, files, and whatever a provider's own API answers.
 func (x *exchange) passes(kind []byte) bool {
+	if x.c.Whole {
+		return false
+	}
 	switch x.c.Op {
 	case wire.OpPass, wire.OpFiles, wire.OpBatches:
 		n := x.cn.head.ContentLength()

@@ -254,6 +254,9 @@ func (s *stream) meter(ev event, raw []byte) (drop bool) {
 		s.upErr = wire.Errorf(502, "upstream_error", "%s broke off: %s", s.t.Name, e.Message)
 		return false
 	}
+	if s.c.Dialect == wire.OpenAIResponses && ev.holdsResponse() {
+		s.stored(ev.data)
+	}
 	s.reasons += endings(s.c.Dialect, ev, raw)
 	if !wire.ReadUsageEvent(s.c.Dialect, ev.data, &s.usage) {
 		return false

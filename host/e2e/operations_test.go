@@ -50,7 +50,7 @@ func (m *media) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 		m.form(r)
-		fmt.Fprint(w, `{"text":"hello","duration":2.5}`)
+		fmt.Fprint(w, `{"text":"hello","duration":2.5,"id":"file-1","object":"file"}`)
 		return
 	}
 	b, _ := io.ReadAll(r.Body)
@@ -61,6 +61,8 @@ func (m *media) serve(w http.ResponseWriter, r *http.Request) {
 		for range 64 {
 			_, _ = w.Write(make([]byte, 1<<20))
 		}
+	case r.Method == "POST" && strings.HasSuffix(r.URL.Path, "/batches"):
+		fmt.Fprint(w, `{"id":"b","object":"batch"}`)
 	case strings.HasSuffix(r.URL.Path, "/responses"):
 		fmt.Fprint(w, `{"id":"r","usage":{"input_tokens":5,"output_tokens":7,"total_tokens":12}}`)
 	default:
@@ -199,6 +201,10 @@ func TestFilesBatchesAndPassThrough(t *testing.T) {
 			t.Errorf("%s %s: %d %s; the upstream got %s, want %d %s", method, path, status, text, up.got(), want, upstream)
 		}
 	}
+	kind, body := recording(10)
+	if status, text, _ := g.send("POST", "/v1/files", kind, body); status != 200 || up.got() != "/v1/files model=up/whisper-1 file=10 length=true" {
+		t.Errorf("%d %s: the upstream got %s", status, text, up.got())
+	}
 	f("GET", "/v1/files?limit=1&key=x", "", 200, "GET /v1/files?limit=1 ")
 	f("GET", "/v1/files/file-1?provider=up", "", 200, "GET /v1/files/file-1 ")
 	f("GET", "/v1/files/file-1/content", "", 200, "GET /v1/files/file-1/content ", "X-Signalbox-Provider", "up")
@@ -211,10 +217,6 @@ func TestFilesBatchesAndPassThrough(t *testing.T) {
 	f("GET", "/v1/pass/up/%2e%2e/admin", "", 400, "nothing")
 	f("GET", "/v1/pass/nobody/x", "", 404, "nothing")
 	f("POST", "/v1/responses", `{"model":"up/gpt-4o","input":"hi"}`, 200, `POST /v1/responses {"model":"gpt-4o","input":"hi"}`)
-	kind, body := recording(10)
-	if status, text, _ := g.send("POST", "/v1/files", kind, body); status != 200 || up.got() != "/v1/files model=up/whisper-1 file=10 length=true" {
-		t.Errorf("%d %s: the upstream got %s", status, text, up.got())
-	}
 	if u := g.usage(); u.Requests < 10 {
 		t.Errorf("the ledger holds %d requests", u.Requests)
 	}

@@ -37,9 +37,11 @@ type Store struct {
 	state  *db
 	ledger *ledger
 	reads  *sqlitex.Pool // of the ledger
+
+	lookups *sqlitex.Pool // of the state, by requests
 }
 
-// readers is how many usage queries run at once.
+// readers is how many usage queries, and lookups of requests, run at once.
 const readers = 2
 
 // Open opens the store at url, "sqlite:" and the path of a file, and creates
@@ -73,6 +75,9 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	if s.state, err = openDB(path, "FULL", "state"); err != nil {
 		return err
 	}
+	if s.lookups, err = sqlitex.NewPool(path, sqlitex.PoolOptions{Flags: sqlite.OpenReadOnly, PoolSize: readers}); err != nil {
+		return err
+	}
 	ext := filepath.Ext(path)
 	ledgerPath := strings.TrimSuffix(path, ext) + "-ledger" + ext
 	d, err := openDB(ledgerPath, "NORMAL", "ledger")
@@ -95,6 +100,10 @@ func (s *Store) Close() error {
 	if s.reads != nil {
 		errs = append(errs, s.reads.Close())
 		s.reads = nil
+	}
+	if s.lookups != nil {
+		errs = append(errs, s.lookups.Close())
+		s.lookups = nil
 	}
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.close())

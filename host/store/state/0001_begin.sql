@@ -51,3 +51,13 @@ CREATE TABLE credential (
   retires  INTEGER NOT NULL, -- 0: never
   PRIMARY KEY (provider, name)
 ) STRICT, WITHOUT ROWID;
+
+-- What providers keep, and for whom.
+CREATE TABLE kept (
+  provider TEXT NOT NULL,
+  id       TEXT NOT NULL, -- the provider's
+  tenant   TEXT NOT NULL,
+  kind     TEXT NOT NULL,
+  created  INTEGER NOT NULL,
+  PRIMARY KEY (provider, id)
+) STRICT, WITHOUT ROWID;

@@ -18,6 +18,7 @@ func (s *scanner) onString(st state, raw []byte, escaped bool) bool {
 		f.Model = s.decode(raw, escaped)
 	case content, text, itemContent, itemOutput:
 		f.In |= Text
+		s.item.whole = s.item.whole || st == itemContent
 	case serviceTier:
 		f.ServiceTier = s.decode(raw, escaped)
 	case input, items:
@@ -51,8 +52,12 @@ func (s *scanner) onString(st state, raw []byte, escaped bool) bool {
 		f.ImageSize = s.decode(raw, escaped)
 	case quality:
 		f.Quality = s.decode(raw, escaped)
-	case itemType:
-		f.Unbounded = f.Unbounded || string(s.decode(raw, escaped)) == "item_reference"
+	case itemType, itemID, itemWhole, fileID, responseID, conversation, conversationID, container:
+		return s.reference(st, s.decode(raw, escaped))
+	case stored:
+		return s.wrongType(st, "true or false")
+	case fileIDs:
+		return s.wrongType(st, "an array")
 	case mimeType:
 		f.In |= kindOf(s.decode(raw, escaped))
 	case fileURI:
@@ -171,7 +176,24 @@ func (s *scanner) onOther(st state, at Span) bool {
 		return null || s.wrongType(st, "a string")
 	case alternates:
 		return null || s.alternates()
+	case itemID, fileID, responseID, conversationID:
+		return null || s.wrongType(st, "a string")
+	case stored:
+		if raw[0] != 't' && raw[0] != 'f' && !null {
+			return s.wrongType(st, "true or false")
+		}
+		f.Unstored = raw[0] == 'f'
+	case item:
+		s.endItem()
+	case conversation, container:
+		if raw[0] != '{' && !null {
+			return s.wrongType(st, "a string or an object")
+		}
+		f.Unbounded = f.Unbounded || !null
+	case fileIDs:
+		return null || raw[0] == '[' || s.wrongType(st, "an array")
 	case content, itemContent, items:
+		s.item.whole = s.item.whole || st == itemContent && !null
 		// No API takes an object, but one that did would read past this scan.
 		f.Unbounded = f.Unbounded || raw[0] == '{'
 	case input:
@@ -219,6 +241,8 @@ var paramNames = map[state]string{
 	model: "model", stream: "stream", includeUsage: "stream_options.include_usage", maxTokens: "max_tokens",
 	maxCompletionTokens: "max_completion_tokens", answers: "n", messages: "messages", tools: "tools",
 	streamOptions: "stream_options", spoken: "input", imageSize: "size", quality: "quality", documents: "documents", geminiConfig: "generationConfig",
+	itemID: "id", fileID: "file_id", responseID: "previous_response_id", conversation: "conversation",
+	conversationID: "conversation.id", container: "container", fileIDs: "file_ids", stored: "store",
 }
 
 func (s *scanner) wrongType(st state, want string) bool {

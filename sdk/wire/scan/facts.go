@@ -56,24 +56,52 @@ type Facts struct {
 	CacheControl bool   // asks for prompt caching: writes may cost a premium
 	ServiceTier  []byte // as asked, nil: absent
 
+	// Refs are what the request names of what the provider keeps, in order of
+	// appearance.
+	Refs []Ref
+	// Unstored: the caller wants the answer not to be kept at the provider.
+	Unstored bool
+
 	Size int // of the body in bytes
 	End  int // offset of the closing brace of the body
 
 	buf []byte // decoded strings that had escapes
 }
 
+// RefKind is a kind of object that providers keep.
+type RefKind uint8
+
+// The kinds of objects that requests name.
+const (
+	RefFile RefKind = iota
+	RefResponse
+	RefItem // of a response's input or output
+	RefConversation
+	RefContainer
+)
+
+// Ref names an object at the provider.
+type Ref struct {
+	Kind RefKind
+	ID   []byte // decoded
+}
+
 // What Reset keeps at most: facts are pooled, and one request must not leave
 // its size behind for good.
 const (
 	maxKeptTools = 1 << 10
+	maxKeptRefs  = 1 << 6
 	maxKeptBuf   = 64 << 10
 )
 
 // Reset forgets everything but keeps the buffers.
 func (f *Facts) Reset() {
-	kept := Facts{Tools: f.Tools[:0], buf: f.buf[:0]}
+	kept := Facts{Tools: f.Tools[:0], Refs: f.Refs[:0], buf: f.buf[:0]}
 	if cap(kept.Tools) > maxKeptTools {
 		kept.Tools = nil
+	}
+	if cap(kept.Refs) > maxKeptRefs {
+		kept.Refs = nil
 	}
 	if cap(kept.buf) > maxKeptBuf {
 		kept.buf = nil

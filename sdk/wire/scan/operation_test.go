@@ -69,7 +69,7 @@ func TestOperationFacts(t *testing.T) {
 	f(wire.OpRerank, wire.CohereRerank, `{"model":"m","query":"q","documents":["a",{"Type":"x","type":"y","Text":"b"}]}`,
 		"m stream=false max=0 n=1 tools=[] in=1 msgs=2 unbounded=false chars=0 size= quality=")
 	f(wire.OpBatches, wire.OpenAIBatches, `{"input_file_id":"f","Model":1}`,
-		" stream=false max=0 n=1 tools=[] in=0 msgs=0 unbounded=false chars=0 size= quality=")
+		" stream=false max=0 n=1 tools=[] in=0 msgs=0 unbounded=true chars=0 size= quality=")
 }
 
 func TestOperationRefuses(t *testing.T) {

@@ -48,6 +48,8 @@ type scanner struct {
 	i   int
 	f   *Facts
 	err *wire.Error // more than a syntax error
+
+	item openItem
 }
 
 func (s *scanner) failure() *wire.Error {

@@ -34,13 +34,16 @@ const (
 	item
 	itemContent
 	itemPart
+	conversation
+	container
+	fileIDs
 
 	completionsTop
 	speechTop
 	imagesTop
 	moderationTop
 	rerankTop
-	bareTop // of operations whose bodies say nothing that counts
+	bareTop // of files and batches: what counts is whom they name
 
 	// Gemini's, whose names are written in two ways.
 	geminiTop
@@ -72,6 +75,12 @@ const (
 	alternates
 	itemType
 	itemOutput
+	itemID
+	itemWhole
+	fileID
+	responseID
+	conversationID
+	stored
 	spoken
 	streamFormat
 	imageSize
@@ -155,6 +164,12 @@ const (
 	nQuality
 	nQuery
 	nDocuments
+	nID
+	nStore
+	nFileIDs
+	nInputFileID
+	nInputImageMask
+	nResult
 	numNames // at most 64: member keeps a bit of each
 )
 
@@ -257,6 +272,18 @@ func lookupMore(b []byte) name {
 		return nQuery
 	case "documents":
 		return nDocuments
+	case "id":
+		return nID
+	case "store":
+		return nStore
+	case "file_ids":
+		return nFileIDs
+	case "input_file_id":
+		return nInputFileID
+	case "input_image_mask":
+		return nInputImageMask
+	case "result":
+		return nResult
 	}
 	return nNone
 }
@@ -276,19 +303,25 @@ var members = [numStates][numNames]state{
 		nType: partType, nSource: source, nImageURL: imageURL, nFile: file, nInputAudio: audio,
 		nContent: content, nCacheControl: cacheControl,
 	},
-	source:   {nType: sourceType, nURL: remote, nFileID: remote, nContent: content},
+	source:   {nType: sourceType, nURL: remote, nFileID: fileID, nContent: content},
 	imageURL: {nURL: dataURL},
-	file:     {nFileID: remote},
-	tool:     {nType: toolType, nName: toolName, nFunction: function, nCacheControl: cacheControl},
-	function: {nName: toolName},
+	file:     {nFileID: fileID},
+	tool: {
+		nType: toolType, nName: toolName, nFunction: function, nCacheControl: cacheControl,
+		nContainer: container, nInputImageMask: file,
+	},
+	function:  {nName: toolName},
+	container: {nFileIDs: fileIDs},
 
 	responsesTop: {
 		nModel: model, nStream: stream, nStreamOptions: streamOptions, nMaxOutputTokens: maxTokens, nTools: tools,
 		nInput: items, nInstructions: content, nServiceTier: serviceTier, nModels: alternates, nPlugins: serverSide,
 		// What lies at the provider: its size cannot be seen.
-		nPreviousResponseID: serverSide, nConversation: serverSide, nBackground: serverSide, nPrompt: serverSide,
+		nPreviousResponseID: responseID, nConversation: conversation, nBackground: serverSide, nPrompt: serverSide,
+		nStore: stored,
 	},
-	item: {nType: itemType, nContent: itemContent, nOutput: itemOutput},
+	item:         {nType: itemType, nContent: itemContent, nOutput: itemOutput, nID: itemID, nResult: itemWhole},
+	conversation: {nID: conversationID},
 	// An output is text, a list of parts, or one part by itself.
 	itemOutput: responsesPart, itemPart: responsesPart,
 
@@ -302,15 +335,16 @@ var members = [numStates][numNames]state{
 	moderationTop: {nModel: model, nInput: input},
 	inputItem:     {nType: partType, nImageURL: imageURL, nContent: content},
 	rerankTop:     {nModel: model, nQuery: text, nDocuments: documents},
+	bareTop:       {nInputFileID: fileID},
 }
 
 var responsesPart = [numNames]state{
-	nType: partType, nImageURL: imageURL, nFileID: remote, nFileURL: remote, nInputAudio: audio, nContent: itemContent,
+	nType: partType, nImageURL: imageURL, nFileID: fileID, nFileURL: remote, nInputAudio: audio, nContent: itemContent,
 }
 
 // elements holds the state of an array's elements.
 var elements = [numStates]state{
 	messages: message, content: part, tools: tool, functions: function, input: inputItem,
-	items: item, itemContent: itemPart, itemOutput: itemPart,
+	items: item, itemContent: itemPart, itemOutput: itemPart, fileIDs: fileID,
 	geminiContents: geminiContents, geminiParts: geminiParts, geminiTools: geminiTools, geminiFunctions: geminiFunctions,
 }
