@@ -52,7 +52,7 @@ fuzz: ## fuzz every target for FUZZTIME (10s)
 		done; \
 	done
 
-needs: ## install what the tests and benchmarks need beside Go: nginx, node
+needs: ## install what the tests and benchmarks need beside Go: nginx, node, python
 	@./.ci/needs
 
 clean: ## remove what build made

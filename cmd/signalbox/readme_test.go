@@ -49,17 +49,23 @@ func steps(session string) (list []step) {
 
 func playSession(t *testing.T, session string) {
 	t.Helper()
+	playIn(t, "../..", session)
+}
+
+// playIn plays a session in a folder.
+func playIn(t *testing.T, dir, session string) {
+	t.Helper()
 	state, data, admin := t.TempDir(), freeAddr(t), freeAddr(t)
 	here := strings.NewReplacer("127.0.0.1:8080", data, "127.0.0.1:8081", admin, ".signalbox/", state+"/", "make run", "bin/signalbox serve")
 	env := append(os.Environ(), "SIGNALBOX_LISTEN_DATA="+data, "SIGNALBOX_LISTEN_ADMIN="+admin, "SIGNALBOX_STORE_URL=sqlite:"+state+"/signalbox.db")
 	for _, s := range steps(here.Replace(session)) {
 		if strings.Contains(s.command, "signalbox serve") {
-			out := startServing(t, s.command, env)
+			out := startServing(t, dir, s.command, env)
 			expectShown(t, s, func() string { return out.String() })
 			continue
 		}
 		c := exec.CommandContext(t.Context(), "sh", "-c", s.command)
-		c.Dir, c.Env = "../..", env
+		c.Dir, c.Env = dir, env
 		got, err := c.CombinedOutput()
 		if err != nil {
 			t.Errorf("$ %s\n%s%v", s.command, got, err)
@@ -69,11 +75,11 @@ func playSession(t *testing.T, session string) {
 }
 
 // startServing starts a gateway that ends with the test.
-func startServing(t *testing.T, command string, env []string) *safeBuffer {
+func startServing(t *testing.T, dir, command string, env []string) *safeBuffer {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := exec.CommandContext(ctx, "sh", "-c", "exec "+command)
-	c.Dir, c.Env = "../..", env
+	c.Dir, c.Env = dir, env
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	r, err := c.StdoutPipe()
 	if err != nil {
