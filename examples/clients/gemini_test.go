@@ -112,7 +112,11 @@ func TestGeminiErrors(t *testing.T) {
 	f("demo-limited", 429, "RESOURCE_EXHAUSTED")
 	f("demo-refused", 400, "INVALID_ARGUMENT")
 	f("openai-refused", 400, "INVALID_ARGUMENT")
+	f("openai-limited", 429, "RESOURCE_EXHAUSTED")
 	f("anthropic-refused", 400, "INVALID_ARGUMENT")
+	f("anthropic-limited", 429, "RESOURCE_EXHAUSTED")
+	f("gemini-refused", 400, "INVALID_ARGUMENT")
+	f("gemini-limited", 429, "RESOURCE_EXHAUSTED")
 	f("no-such-model", 404, "NOT_FOUND")
 }
 

@@ -36,6 +36,7 @@ var (
 	box      *gateway
 	openAI   = newMock("authorization", "Bearer "+providerKey)
 	claude   = newMock("x-api-key", providerKey)
+	google   = newMock("x-goog-api-key", providerKey)
 	patience = 2 * time.Minute
 )
 
@@ -55,8 +56,11 @@ func run(m *testing.M) int {
 	defer openAIServer.Close()
 	claudeServer := httptest.NewServer(claude.guard(anthropicRoutes()))
 	defer claudeServer.Close()
+	google.query = "alt=sse"
+	googleServer := httptest.NewServer(google.guard(geminiRoutes()))
+	defer googleServer.Close()
 
-	if box, err = start(dir, openAIServer.URL, claudeServer.URL); err != nil {
+	if box, err = start(dir, upstreams{openAIServer.URL, claudeServer.URL, googleServer.URL}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -65,7 +69,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	for name, mock := range map[string]*mock{"openai": openAI, "anthropic": claude} {
+	for name, mock := range map[string]*mock{"openai": openAI, "anthropic": claude, "gemini": google} {
 		for _, fault := range mock.faults() {
 			fmt.Fprintf(os.Stderr, "the %s mock saw a bad request: %s\n", name, fault)
 			code = 1
@@ -77,8 +81,11 @@ func run(m *testing.M) int {
 	return code
 }
 
+// upstreams are the URLs of the mocks.
+type upstreams struct{ openAI, claude, google string }
+
 // start builds the gateway and serves it on free ports.
-func start(dir, openAIURL, claudeURL string) (*gateway, error) {
+func start(dir string, up upstreams) (*gateway, error) {
 	bin := filepath.Join(dir, "bin")
 	build := exec.Command("make", "-s", "-C", "../..", "build", "BIN="+bin)
 	if out, err := build.CombinedOutput(); err != nil {
@@ -91,9 +98,10 @@ func start(dir, openAIURL, claudeURL string) (*gateway, error) {
 	}
 	defer f.Close()
 	err = template.Must(template.ParseFiles("testdata/signalbox.yaml.tmpl")).Execute(f, map[string]any{
-		"Providers": []string{"demo", "openai", "anthropic", "busy-openai", "busy-anthropic"},
+		"Providers": []string{"demo", "openai", "anthropic", "gemini", "busy-openai", "busy-anthropic", "busy-gemini"},
 		"Dir":       dir, "Key": callerKey, "Credential": providerKey,
-		"OpenAI": strings.TrimPrefix(openAIURL, "http://"), "Anthropic": strings.TrimPrefix(claudeURL, "http://"),
+		"OpenAI": strings.TrimPrefix(up.openAI, "http://"), "Anthropic": strings.TrimPrefix(up.claude, "http://"),
+		"Gemini": strings.TrimPrefix(up.google, "http://"),
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 // what should not have.
 type mock struct {
 	header, value string // of the provider's credential
+	query         string // that may arrive
 
 	mu   sync.Mutex
 	seen []string
@@ -53,7 +54,7 @@ func (m *mock) guard(next http.Handler) http.Handler {
 				m.fault("%s: %s holds the caller's key", r.URL.Path, name)
 			}
 		}
-		if r.URL.RawQuery != "" {
+		if r.URL.RawQuery != "" && r.URL.RawQuery != m.query {
 			m.fault("%s: a query arrived: %s", r.URL.Path, r.URL.RawQuery)
 		}
 		if len(m.faults()) > before {
@@ -80,6 +81,7 @@ var failures = map[string]failure{
 
 var (
 	noMessages = failure{400, "invalid_request_error", "empty_array", "Invalid 'messages': empty array", "invalid_request_error"}
+	noSchema   = failure{400, "invalid_request_error", "no_schema", "A schema was expected", "invalid_request_error"}
 	noModel    = failure{404, "invalid_request_error", "model_not_found", "The model does not exist", "not_found_error"}
 	unreadable = failure{400, "invalid_request_error", "invalid_json", "The body could not be read", "invalid_request_error"}
 )

@@ -11,7 +11,7 @@ import (
 )
 
 // ways are the aliases of the configuration: what stands behind the gateway.
-var ways = []string{"demo", "openai", "anthropic"}
+var ways = []string{"demo", "openai", "anthropic", "gemini"}
 
 const prompt = "Grüße, \"world\":\n\tthe night train is late."
 
@@ -47,6 +47,7 @@ func openAIWeather() []openai.ChatCompletionToolUnionParam {
 const (
 	toolPrompt = `call weather {"city":"Köln"}`
 	city       = "Köln"
+	jsonPrompt = `{"city":"Köln"}` // is only answered by those who were sent a schema
 )
 
 // cityOf reads the arguments of a call, which translation may space anew.
@@ -202,6 +203,7 @@ func TestOpenAIEmbeddings(t *testing.T) {
 	}
 	f("demo-vectors")
 	f("openai-vectors")
+	f("gemini-vectors")
 }
 
 func TestOpenAIModels(t *testing.T) {
