@@ -27,7 +27,7 @@ var capabilities = []string{"conform-grease"}
 func (a *adapter) describe(ctx context.Context) (*pb.DescribeResponse, error) {
 	d, err := a.rpc.Describe(ctx, &pb.DescribeRequest{Capabilities: capabilities})
 	if err != nil {
-		return nil, fmt.Errorf("Describe fails: %s%s", reason(err), a.stderr.last())
+		return nil, fmt.Errorf("its Describe fails: %s%s", reason(err), a.stderr.last())
 	}
 	return d, nil
 }
@@ -51,7 +51,7 @@ func (a *adapter) leases(ctx context.Context) ([]*pb.Lease, error) {
 			return set.GetLeases(), nil
 		}
 	}
-	return nil, fmt.Errorf("Endpoints sends no set of leases: %s%s", reason(err), a.stderr.last())
+	return nil, fmt.Errorf("its Endpoints sends no set of leases: %s%s", reason(err), a.stderr.last())
 }
 
 // bring starts another process and brings it to where it serves like the shared one.

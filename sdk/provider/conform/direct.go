@@ -31,7 +31,7 @@ func checkToken(ctx context.Context, k *kit) error {
 	for i := range k.secrets {
 		t, err := k.shared.rpc.Token(ctx, &pb.TokenRequest{Name: fmt.Sprint("conform", i), Credential: k.credential(i)})
 		if err != nil {
-			return fmt.Errorf("Token fails: %s%s", reason(err), k.unknownPath())
+			return fmt.Errorf("its Token fails: %s%s", reason(err), k.unknownPath())
 		}
 		if t.GetToken() == "" {
 			return errors.New("the token is empty")

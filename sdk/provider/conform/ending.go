@@ -96,7 +96,7 @@ func checkLive(ctx context.Context, k *kit) error {
 	}()
 	for i := range 20 {
 		if _, err = k.shared.configure(ctx, k.config(), k.hosts()); err != nil {
-			err = fmt.Errorf("Configure number %d fails: %s", i+1, reason(err))
+			err = fmt.Errorf("its Configure number %d fails: %s", i+1, reason(err))
 			break
 		}
 	}
@@ -166,12 +166,12 @@ func checkAbout(ctx context.Context, k *kit) error {
 	}
 	for i := range k.secrets {
 		if strings.Contains(string(raw), k.secrets[i]) || strings.Contains(string(raw), k.secret(i)) {
-			return errors.New("Describe holds the credential of a request")
+			return errors.New("its Describe holds the credential of a request")
 		}
 	}
 	for name, v := range k.opts.Config {
 		if s, ok := v.(string); ok && secretName(name) && s != "" && strings.Contains(string(raw), s) {
-			return fmt.Errorf("Describe holds the configuration's %s", name)
+			return fmt.Errorf("its Describe holds the configuration's %s", name)
 		}
 	}
 	return nil
@@ -247,7 +247,7 @@ func checkDrain(ctx context.Context, k *kit) error {
 		}
 		select {
 		case err := <-drained:
-			return fmt.Errorf("Drain returned (%v) while %d streams were running", err, open)
+			return fmt.Errorf("its Drain returned (%v) while %d streams were running", err, open)
 		default:
 		}
 		close(hold)
@@ -258,7 +258,7 @@ func checkDrain(ctx context.Context, k *kit) error {
 		}
 	}
 	if err := <-drained; err != nil {
-		return fmt.Errorf("Drain fails: %s%s", reason(err), a.stderr.last())
+		return fmt.Errorf("its Drain fails: %s%s", reason(err), a.stderr.last())
 	}
 	return k.ends(ctx, a)
 }

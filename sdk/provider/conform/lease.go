@@ -52,7 +52,7 @@ func (k *kit) declared(l lease) error {
 	if l.op == wire.OpChat && k.declaresChat() {
 		return nil // the SDK serves further chat dialects by translation
 	}
-	return errors.New("Describe does not name this operation and dialect")
+	return errors.New("its Describe does not name this operation and dialect")
 }
 
 func (k *kit) declaresChat() bool {
