@@ -183,7 +183,7 @@ func (k *kit) refuses(ctx context.Context, a *adapter) error {
 		switch {
 		case err == nil:
 			raw, _ := json.Marshal(config)
-			errs = append(errs, fmt.Errorf("Configure accepts %s", raw))
+			errs = append(errs, fmt.Errorf("its Configure accepts %s", raw))
 		case !strings.Contains(err.Error(), field):
 			errs = append(errs, fmt.Errorf("the message does not name %q: %s", field, reason(err)))
 		}
@@ -217,7 +217,7 @@ func keysOf[V any](m map[string]V) func(func(string) bool) {
 func checkConfigure(ctx context.Context, k *kit) error {
 	got, err := k.shared.configure(ctx, k.config(), k.hosts())
 	if err != nil {
-		return fmt.Errorf("Configure fails: %s%s", reason(err), k.shared.stderr.last())
+		return fmt.Errorf("its Configure fails: %s%s", reason(err), k.shared.stderr.last())
 	}
 	if list := got.GetModels(); len(list) > 0 {
 		k.about.Models = list
@@ -241,7 +241,7 @@ func checkEndpoints(ctx context.Context, k *kit) error {
 		k.take(l)
 	}
 	if _, err := k.shared.configure(ctx, k.config(), k.hosts()); err != nil {
-		return fmt.Errorf("Configure with the same configuration fails: %s", reason(err))
+		return fmt.Errorf("its Configure with the same configuration fails: %s", reason(err))
 	}
 	if _, err := s.Recv(); err != nil {
 		return fmt.Errorf("no set comes after Configure: %s", reason(err))
