@@ -28,6 +28,7 @@ type ledger struct {
 	covered  int
 	finished int
 	refuse   *wire.Error
+	stored   []string
 }
 
 func (l *ledger) Cover(*call.Call, int64) *wire.Error {

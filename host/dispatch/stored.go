@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"encoding/json"
+
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
@@ -24,12 +26,22 @@ func (x *exchange) stored(response []byte) {
 	}
 }
 
-// holdsResponse reports whether the event holds a response with its id, at
-// its beginning or its end.
-func (e event) holdsResponse() bool {
-	switch string(e.kind()) {
-	case "response.created", "response.completed", "response.incomplete", "response.failed":
-		return true
+// noteResponse watches a stream for the response that it tells of. The account
+// hears of it once, when all of it is known or no more will come: the stream's
+// first event does not wait for a disk.
+func (s *stream) noteResponse(ev event) {
+	switch string(ev.kind()) {
+	case "response.created":
+		var e struct {
+			Response struct {
+				ID string `json:"id"`
+			} `json:"response"`
+		}
+		if json.Unmarshal(ev.data, &e) == nil {
+			s.response = e.Response.ID
+		}
+	case "response.completed", "response.incomplete", "response.failed":
+		s.stored(ev.data)
+		s.response = ""
 	}
-	return false
 }

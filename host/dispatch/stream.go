@@ -36,6 +36,7 @@ type stream struct {
 	searched int   // of buf, without finding the end of an event
 	ended    bool  // the dialect's last event has been seen
 	upErr    *wire.Error
+	response string // id of the one that has begun
 	eof      bool
 	finished bool
 	first    time.Time
@@ -254,8 +255,8 @@ func (s *stream) meter(ev event, raw []byte) (drop bool) {
 		s.upErr = wire.Errorf(502, "upstream_error", "%s broke off: %s", s.t.Name, e.Message)
 		return false
 	}
-	if s.c.Dialect == wire.OpenAIResponses && ev.holdsResponse() {
-		s.stored(ev.data)
+	if s.c.Dialect == wire.OpenAIResponses {
+		s.noteResponse(ev)
 	}
 	s.reasons += endings(s.c.Dialect, ev, raw)
 	if !wire.ReadUsageEvent(s.c.Dialect, ev.data, &s.usage) {
@@ -345,6 +346,9 @@ func (s *stream) finish(err *wire.Error) {
 		return
 	}
 	s.finished = true
+	if s.response != "" { // it broke off; what is there can be named all the same
+		s.stored([]byte(`{"id":"` + quoted(s.response) + `"}`))
+	}
 	c := s.c
 	if u, ok := proto.ParseUsage(string(s.cn.body.usage)); ok && !s.ep.Direct() && len(s.cn.body.usage) > 0 {
 		s.usage, s.metered = u, true
