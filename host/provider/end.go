@@ -112,6 +112,15 @@ func (u *unit) adopt(old *unit) {
 	old.providers = nil
 	old.mu.Unlock()
 	for _, p := range moved {
-		u.attach(p)
+		u.hideAll(p)
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, p := range moved {
+		u.detachLocked(p)
+		p.Publish(u.endpoints)
+	}
+	// Those that began with u are newer: of too many the oldest are let go.
+	u.providers = append(moved, u.providers...)
+	u.providers = u.providers[max(len(u.providers)-maxAttached, 0):]
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -246,5 +247,26 @@ func BenchmarkRestart(b *testing.B) {
 			<-time.After(100 * time.Microsecond)
 		}
 		until(b, "status", func() bool { st := s.Stats()[0]; return st.State == Running && st.PID != pid })
+	}
+}
+
+// TestNewestProviderIsKeptUpToDate: after more swaps than generations are kept,
+// a restart still reaches the current one.
+func TestNewestProviderIsKeptUpToDate(t *testing.T) {
+	s := newSupervisor(t, nil)
+	var set *Set
+	for i := range maxAttached + 3 {
+		set = mustApply(t, s, self(t, "fake", map[string]any{"version": i}))
+		set.Commit()
+	}
+	p := set.Provider("fake")
+	if resp, err := send(p, "die", ""); err == nil {
+		resp.Body.Close()
+	}
+	until(t, "restart", func() bool {
+		return slices.ContainsFunc(s.Stats(), func(st Stat) bool { return st.State == Running && st.Restarts == 1 })
+	})
+	if a := ask(t, p, ""); a.Version != maxAttached+2 {
+		t.Errorf("version %d answers", a.Version)
 	}
 }
