@@ -54,6 +54,7 @@ func readCohereAnswer(body []byte) (*answer, *Error) {
 
 // cohereMessage reads the message: its plan, then its content, then its calls.
 func cohereMessage(r *lex.Reader, a *answer, body []byte) {
+	ids := callIDs{from: body}
 	var plan raw
 	var content, calls []part
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
@@ -73,7 +74,7 @@ func cohereMessage(r *lex.Reader, a *answer, body []byte) {
 			}
 		case "tool_calls":
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
-				calls = append(calls, openAICall(r, body, len(calls)))
+				calls = append(calls, openAICall(r, &ids, len(calls)))
 			}
 		}
 	}

@@ -96,7 +96,7 @@ func geminiCandidate(r *lex.Reader, a *answer, body []byte) {
 
 // geminiContent takes the content of a candidate.
 func geminiContent(r *lex.Reader, parts []part, body []byte) []part {
-	calls := 0
+	calls, ids := 0, callIDs{from: body}
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		if string(r.Name()) != "parts" {
 			continue
@@ -106,7 +106,7 @@ func geminiContent(r *lex.Reader, parts []part, body []byte) []part {
 			switch gp.kind {
 			case toolCallPart:
 				if len(gp.p.id) == 0 {
-					gp.p.id = callID(body, calls)
+					gp.p.id = ids.id(calls)
 				}
 				calls++
 			case imagePart:

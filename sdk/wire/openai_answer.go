@@ -100,6 +100,7 @@ func openAILogprobs(r *lex.Reader) (content []byte) {
 func openAIAnswerMessage(r *lex.Reader, a *answer, body []byte) {
 	var plain, text, refusal raw
 	var details, calls []part
+	ids := callIDs{from: body}
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "content":
@@ -114,7 +115,7 @@ func openAIAnswerMessage(r *lex.Reader, a *answer, body []byte) {
 			details = readDetails(r)
 		case "tool_calls":
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
-				calls = append(calls, openAICall(r, body, len(calls)))
+				calls = append(calls, openAICall(r, &ids, len(calls)))
 			}
 		}
 	}
@@ -130,7 +131,7 @@ func openAIAnswerMessage(r *lex.Reader, a *answer, body []byte) {
 
 // openAICall reads a complete tool call. Arguments that are not an object (cut
 // short by the token limit, or the model's mistake) are kept as text within one.
-func openAICall(r *lex.Reader, body []byte, n int) part {
+func openAICall(r *lex.Reader, ids *callIDs, n int) part {
 	p := part{kind: toolCallPart, json: []byte("{}")}
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
@@ -148,7 +149,7 @@ func openAICall(r *lex.Reader, body []byte, n int) part {
 		}
 	}
 	if len(p.id) == 0 {
-		p.id = callID(body, n)
+		p.id = ids.id(n)
 	}
 	return p
 }
@@ -169,10 +170,22 @@ func argumentsOf(r *lex.Reader) []byte {
 
 // callID makes the id of the nth tool call of an answer that gives none: the
 // same for the same bytes, another for others.
-func callID(from []byte, n int) raw {
-	h := fnv.New64a()
-	_, _ = h.Write(from)
-	return strconv.AppendInt(strconv.AppendUint([]byte("call_"), h.Sum64(), 36), int64(n), 10)
+func callID(from []byte, n int) raw { return (&callIDs{from: from}).id(n) }
+
+// callIDs makes the ids of several calls of one answer, whose bytes are summed
+// up once.
+type callIDs struct {
+	from []byte
+	sum  uint64
+}
+
+func (c *callIDs) id(n int) raw {
+	if c.from != nil {
+		h := fnv.New64a()
+		_, _ = h.Write(c.from)
+		c.sum, c.from = h.Sum64(), nil
+	}
+	return strconv.AppendInt(strconv.AppendUint([]byte("call_"), c.sum, 36), int64(n), 10)
 }
 
 // appendOpenAIAnswer appends a as a chat.completion.

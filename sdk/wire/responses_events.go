@@ -71,8 +71,8 @@ func (e *responsesEvents) read(name string, data []byte, out []delta, u *Usage) 
 	if step := responsesSteps[string(ev.typ)]; step != nil {
 		out = step(e, ev, out)
 	}
-	if e.calls >= maxCalls {
-		return out, known, badAnswer("answer has too many tool calls")
+	if e.calls >= maxCalls || len(e.open) > maxCalls {
+		return out, known, badAnswer("answer has too many tool calls, or items that do not end")
 	}
 	return out, known, nil
 }

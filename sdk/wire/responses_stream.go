@@ -9,6 +9,7 @@ type responsesStream struct {
 	seq   int64
 	list  []streamItem
 	open  int // number of the message or reasoning that is open, plus one
+	ended int // so many items at the beginning of list have ended
 	calls map[int]int
 	stop  stopReason
 }
@@ -141,10 +142,13 @@ func (w *responsesStream) close(dst []byte, status string) []byte {
 			dst = w.endReasoning(dst, n)
 		}
 	}
-	for n := range w.list {
+	for n := w.ended; n < len(w.list); n++ {
 		if it := &w.list[n]; it.kind == toolCallPart && it.done == nil && it.json.ended {
 			dst = w.endCall(dst, n, status)
 		}
+	}
+	for w.ended < len(w.list) && w.list[w.ended].done != nil {
+		w.ended++
 	}
 	return dst
 }
