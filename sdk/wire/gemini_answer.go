@@ -124,7 +124,7 @@ func geminiContent(r *lex.Reader, parts []part, body []byte) []part {
 
 // compact is a JSON text without white space: Google indents its answers.
 func compact(text []byte) []byte {
-	if !bytes.ContainsRune(text, '\n') {
+	if !bytes.ContainsAny(text, "\r\n") { // either would break an event
 		return text
 	}
 	var out bytes.Buffer

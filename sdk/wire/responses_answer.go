@@ -154,7 +154,7 @@ func readLogprobs(r *lex.Reader) []byte {
 		return nil
 	}
 	if list := r.Skip(); len(list) > 2 {
-		return list
+		return compact(list)
 	}
 	return nil
 }
