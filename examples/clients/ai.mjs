@@ -1,10 +1,11 @@
-// Vercel's AI SDK against a gateway, by three of its providers: text, streams,
+// Vercel's AI SDK against a gateway, by four of its providers: text, streams,
 // tools over several steps, typed errors, embeddings.
 //
 //   BASE_URL=http://127.0.0.1:8080 KEY=sb-… node ai.mjs
 import assert from 'node:assert/strict'
 import { APICallError, embedMany, generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai'
 import { createAnthropic } from '@ai-sdk/anthropic'
+import { createGoogleGenerativeAI } from '@ai-sdk/google'
 import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 
@@ -17,8 +18,10 @@ globalThis.AI_SDK_LOG_WARNINGS = false // settings that a model does not know: n
 const at = key => ({ baseURL: `${BASE_URL}/v1`, apiKey: key })
 const providers = {
   openai: key => createOpenAI(at(key)).chat,
+  'openai responses': key => createOpenAI(at(key)),
   'openai-compatible': key => createOpenAICompatible({ name: 'signalbox', includeUsage: true, ...at(key) }),
   anthropic: key => createAnthropic(at(key)),
+  google: key => createGoogleGenerativeAI({ baseURL: `${BASE_URL}/v1beta`, apiKey: key }),
 }
 const weather = tool({
   description: 'The weather in a city',

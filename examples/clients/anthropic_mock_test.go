@@ -22,7 +22,18 @@ func anthropicRoutes() http.Handler {
 		}
 		anthropicChat(w, r)
 	})
+	m.HandleFunc("POST /v1/messages/count_tokens", anthropicCount)
 	return m
+}
+
+func anthropicCount(w http.ResponseWriter, r *http.Request) {
+	a, err := readAnthropic(r)
+	if err != nil {
+		claude.fault("a request to count cannot be read by Anthropic's types: %v", err)
+		anthropicFail(w, unreadable)
+		return
+	}
+	writeJSON(w, 200, checked[anthropic.MessageTokensCount](claude, fmt.Sprintf(`{"input_tokens":%d}`, tokens(a.text))))
 }
 
 func anthropicFail(w http.ResponseWriter, f failure) {
@@ -91,8 +102,10 @@ func anthropicChat(w http.ResponseWriter, r *http.Request) {
 		anthropicFail(w, f)
 	case len(a.Messages) == 0 || a.MaxTokens < 1:
 		anthropicFail(w, noMessages)
-	case a.Model != "echo" && a.Model != "cut":
+	case a.Model != "claude-haiku-4-5" && a.Model != "cut":
 		anthropicFail(w, noModel)
+	case a.text == jsonPrompt && a.OutputConfig.Format.Schema == nil && len(a.Tools) == 0:
+		anthropicFail(w, noSchema)
 	case a.stream:
 		a.play(newEvents(w, claude))
 	default:

@@ -1,4 +1,4 @@
 // Package clients holds the vendors' own clients, unmodified, against a
-// gateway: openai.mjs, anthropic.mjs and ai.mjs to read and run by hand, and
-// tests that run them and the clients for Go against the built gateway.
+// gateway: scripts for node to read and run by hand, and tests that run them
+// and the clients for Go against the built gateway.
 package clients

@@ -100,8 +100,10 @@ func geminiText(c *genai.Content) string {
 	for _, p := range c.Parts {
 		b.WriteString(p.Text)
 		if p.FunctionResponse != nil {
-			output, _ := p.FunctionResponse.Response["output"].(string)
-			b.WriteString(output)
+			for _, name := range []string{"output", "content"} { // the API wants any object
+				result, _ := p.FunctionResponse.Response[name].(string)
+				b.WriteString(result)
+			}
 		}
 	}
 	return b.String()

@@ -56,7 +56,8 @@ func run(m *testing.M) int {
 	defer openAIServer.Close()
 	claudeServer := httptest.NewServer(claude.guard(anthropicRoutes()))
 	defer claudeServer.Close()
-	google.query = "alt=sse"
+	google.queries = []string{"alt=sse"}
+	openAI.queries = []string{"model=live"}
 	googleServer := httptest.NewServer(google.guard(geminiRoutes()))
 	defer googleServer.Close()
 

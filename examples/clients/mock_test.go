@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,8 +13,8 @@ import (
 // mock guards an upstream: it knows which credential may arrive, and remembers
 // what should not have.
 type mock struct {
-	header, value string // of the provider's credential
-	query         string // that may arrive
+	header, value string   // of the provider's credential
+	queries       []string // that may arrive
 
 	mu   sync.Mutex
 	seen []string
@@ -54,7 +55,7 @@ func (m *mock) guard(next http.Handler) http.Handler {
 				m.fault("%s: %s holds the caller's key", r.URL.Path, name)
 			}
 		}
-		if r.URL.RawQuery != "" && r.URL.RawQuery != m.query {
+		if q := r.URL.RawQuery; q != "" && !slices.Contains(m.queries, q) {
 			m.fault("%s: a query arrived: %s", r.URL.Path, r.URL.RawQuery)
 		}
 		if len(m.faults()) > before {
@@ -112,6 +113,9 @@ func quoted(s string) string {
 	}
 	return string(b)
 }
+
+// base64Of is s in base64, as JSON.
+func base64Of(s string) string { return quoted(base64.StdEncoding.EncodeToString([]byte(s))) }
 
 func writeJSON(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")

@@ -20,7 +20,9 @@ import (
 func openAIRoutes() http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("POST /v1/chat/completions", openAIChat)
+	m.HandleFunc("POST /v1/responses", openAIResponses)
 	m.HandleFunc("POST /v1/embeddings", openAIEmbeddings)
+	mediaRoutes(m)
 	return m
 }
 
@@ -105,6 +107,8 @@ func openAIChat(w http.ResponseWriter, r *http.Request) {
 		openAIFail(w, noMessages)
 	case a.Model != "echo" && a.Model != "cut":
 		openAIFail(w, noModel)
+	case a.text == jsonPrompt && a.ResponseFormat.OfJSONSchema == nil && len(a.Tools) == 0:
+		openAIFail(w, noSchema)
 	case a.stream:
 		a.play(newEvents(w, openAI))
 	default:
