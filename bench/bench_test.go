@@ -118,7 +118,7 @@ func TestRelevantBars(t *testing.T) {
 		}
 	}
 	f("trials,idle,soak,stages", "", len(bars)-4)
-	f("trials", "^1k_c16$", 4)
+	f("trials", "^1k_c16$", 5)
 	f("trials", "^paced", 1)
 	f("idle,soak", "", 2)
 }
