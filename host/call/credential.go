@@ -29,8 +29,13 @@ type Credential struct {
 // Token is what an adapter has made of a credential.
 type Token struct {
 	Value   string // never logged
-	Expires time.Time
+	Made    time.Time
+	Expires time.Time // zero: never
 }
+
+// freshToken is the age below which a refused token is not made anew: the next
+// one would be refused as well.
+const freshToken = time.Minute
 
 // Token returns what was minted last, nil if nothing was.
 func (c *Credential) Token() *Token { return c.token.Load() }
@@ -54,9 +59,20 @@ func (c *Credential) Bench(now time.Time) {
 		return
 	}
 	rest := min(time.Minute<<min(strikes, 6), time.Hour)
-	if c.BenchedUntil.CompareAndSwap(until, now.Add(rest).UnixMilli()) {
-		c.strikes.Store(strikes + 1)
+	if !c.BenchedUntil.CompareAndSwap(until, now.Add(rest).UnixMilli()) {
+		return
 	}
+	c.strikes.Store(strikes + 1)
+	if t := c.token.Load(); t != nil && now.Sub(t.Made) >= freshToken {
+		c.token.CompareAndSwap(t, &Token{Value: t.Value, Made: t.Made, Expires: now}) // to be made anew
+	}
+}
+
+// Renewed replaces the token and, as a new one may be taken, ends a rest after
+// refusals.
+func (c *Credential) Renewed(t *Token) {
+	c.token.Store(t)
+	c.BenchedUntil.Store(0)
 }
 
 // Ready reports whether there is something to send: of a credential that

@@ -48,6 +48,25 @@ func TestMintedCredentials(t *testing.T) {
 	f(&Credential{Value: "v", Minted: true}, &Token{Value: "t", Expires: now}, false, "t")
 }
 
+func TestRefusedTokensAreMadeAnew(t *testing.T) {
+	now := time.UnixMilli(1e12)
+	f := func(age time.Duration, stale bool) {
+		t.Helper()
+		c := &Credential{Value: "v", Minted: true}
+		c.SetToken(&Token{Value: "t", Made: now.Add(-age), Expires: now.Add(time.Hour)})
+		c.Bench(now)
+		if c.Ready(now.UnixMilli()) == stale {
+			t.Errorf("of age %v: ready %v", age, !stale)
+		}
+		c.Renewed(&Token{Value: "u", Made: now})
+		if !c.Usable(now.UnixMilli()) || c.Secret() != "u" {
+			t.Errorf("of age %v: the new token is not used", age)
+		}
+	}
+	f(time.Minute, true)
+	f(time.Second, false)
+}
+
 func TestRate(t *testing.T) {
 	const now = 1e12
 	f := func(notes map[RateKind]int64, spent bool) {

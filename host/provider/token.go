@@ -22,6 +22,8 @@ const (
 	maxMinted    = 64 << 10 // bytes of a token
 	// A token is renewed when a fifth of its life is left, or this.
 	renewBefore = 5 * time.Minute
+	// refusedTick is how soon a token that was refused is noticed.
+	refusedTick = time.Second
 )
 
 // minter keeps the tokens of a unit's credentials fresh. Tokens live with the
@@ -47,7 +49,7 @@ func (u *unit) mints() bool {
 // keepTokens renews tokens until the unit ends.
 func (u *unit) keepTokens() {
 	for {
-		timer := time.NewTimer(max(time.Until(u.mint(u.life)), 10*time.Millisecond))
+		timer := time.NewTimer(min(max(time.Until(u.mint(u.life)), 10*time.Millisecond), refusedTick))
 		select {
 		case <-timer.C:
 		case <-u.minter.wake:
@@ -93,6 +95,9 @@ func (u *unit) mint(ctx context.Context) (next time.Time) {
 			}
 			m.state[c] = st
 		}
+		if st.fails == 0 && !c.Ready(time.Now().UnixMilli()) {
+			st.due = time.Time{} // it has run out, or was refused
+		}
 		if rpc != nil && !time.Now().Before(st.due) && ctx.Err() == nil {
 			u.mintOne(ctx, rpc, log, c, st)
 		}
@@ -136,13 +141,13 @@ func (u *unit) mintOne(ctx context.Context, rpc pb.ProviderClient, log *logs, c 
 		return
 	}
 	log.secrets.hide(t.Value)
-	c.SetToken(t)
+	c.Renewed(t)
 	st.fails, st.due = 0, renewal(t.Expires, time.Now())
 }
 
 // tokenOf checks what an adapter has made: it goes into a header.
 func tokenOf(resp *pb.TokenResponse, now time.Time) (*call.Token, error) {
-	t := &call.Token{Value: resp.GetToken()}
+	t := &call.Token{Value: resp.GetToken(), Made: now}
 	switch {
 	case t.Value == "":
 		return nil, errors.New("the adapter made an empty token")

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
 )
 
 func minting(t *testing.T, values ...string) Spec {
@@ -106,4 +108,13 @@ func TestRenewal(t *testing.T) {
 	if got := renewal(time.Time{}, now); got.Before(now) {
 		t.Errorf("got %v", got)
 	}
+}
+
+func TestRefusedTokenIsMadeAnew(t *testing.T) {
+	s := newSupervisor(t, nil)
+	c := mustApply(t, s, minting(t, "mint 1h a")).Provider("fake").Credentials[0]
+	c.Bench(time.Now().Add(2 * time.Minute)) // when the token is no longer fresh
+	c.BenchedUntil.Store(time.Now().Add(time.Hour).UnixMilli())
+	c.SetToken(&call.Token{Value: c.Secret(), Expires: time.Now()})
+	until(t, "a new token", func() bool { return c.Secret() == "tok-a-2" && c.Usable(time.Now().UnixMilli()) })
 }
