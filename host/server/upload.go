@@ -14,7 +14,7 @@ import (
 // form as they arrive.
 func (in *incoming) upload() *wire.Error {
 	c, h := in.call, &in.ctx.Request.Header
-	in.put = in.opt.Uploads.Body()
+	in.put = in.opt.Uploads.Body(in.owner())
 	r := &steady{r: in.ctx.RequestBodyStream(), nc: in.ctx.Conn(), idle: in.opt.ReadTimeout}
 	kind := string(h.ContentType())
 	if len(kind) > 256 || !visible(dropSpaces(kind)) {
@@ -59,6 +59,14 @@ func (in *incoming) putAside(r *steady) *wire.Error {
 	in.call.Facts.Reset()
 	in.call.Facts.N, in.call.Facts.Size = 1, int(n)
 	return nil
+}
+
+// owner is whose upload it is, for the share of the room.
+func (in *incoming) owner() string {
+	if p := in.call.Principal; p != nil {
+		return p.KeyID
+	}
+	return ""
 }
 
 // uploadRetry is what callers are told while running uploads take all the room.

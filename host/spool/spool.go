@@ -21,6 +21,10 @@ const (
 	piece    = 64 << 10
 )
 
+// share is the part of the room that one owner's uploads may take, so that no
+// caller keeps the others out.
+const share = 2
+
 // ErrFull says that running uploads take all the room that they may.
 var ErrFull = errors.New("running uploads take all the room that they may")
 
@@ -28,27 +32,58 @@ var ErrFull = errors.New("running uploads take all the room that they may")
 type Folder struct {
 	dir   string
 	quota int64
-	used  atomic.Int64
 	heads atomic.Int64 // bytes of bodies in memory
+
+	mu     sync.Mutex
+	used   int64            // bytes on disk
+	owners map[string]int64 // of each that has any
 }
 
 // New returns a folder for at most quota bytes on disk at a time.
-func New(dir string, quota int64) *Folder { return &Folder{dir: dir, quota: quota} }
+func New(dir string, quota int64) *Folder {
+	return &Folder{dir: dir, quota: quota, owners: map[string]int64{}}
+}
 
 // Used is how many bytes lie on disk now.
-func (f *Folder) Used() int64 { return f.used.Load() }
+func (f *Folder) Used() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.used
+}
+
+// take makes room for n more bytes of owner's on disk.
+func (f *Folder) take(owner string, n int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.used+n > f.quota || f.owners[owner]+n > f.quota/share {
+		return false
+	}
+	f.used += n
+	f.owners[owner] += n
+	return true
+}
+
+func (f *Folder) giveBack(owner string, n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.used -= n
+	if f.owners[owner] -= n; f.owners[owner] == 0 {
+		delete(f.owners, owner)
+	}
+}
 
 // Body is one body that was put aside. It is written by one goroutine and may
 // then be sent by several.
 type Body struct {
 	folder *Folder
+	owner  string
 	head   []byte
 	file   *os.File // what lies behind head
 	rest   int64    // bytes in file
 }
 
-// Body returns an empty body.
-func (f *Folder) Body() *Body { return &Body{folder: f} }
+// Body returns an empty body of owner's.
+func (f *Folder) Body(owner string) *Body { return &Body{folder: f, owner: owner} }
 
 // Size is how many bytes were written.
 func (b *Body) Size() int64 { return int64(len(b.head)) + b.rest }
@@ -77,8 +112,7 @@ func (b *Body) spill(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if b.folder.used.Add(int64(len(p))) > b.folder.quota {
-		b.folder.used.Add(-int64(len(p)))
+	if !b.folder.take(b.owner, int64(len(p))) {
 		return 0, ErrFull
 	}
 	b.rest += int64(len(p))
@@ -146,7 +180,7 @@ func (b *Body) Send(w io.Writer, from, to int64) error {
 
 // Close gives up the body.
 func (b *Body) Close() error {
-	b.folder.used.Add(-b.rest)
+	b.folder.giveBack(b.owner, b.rest)
 	b.folder.heads.Add(-int64(len(b.head)))
 	b.head, b.rest = nil, 0
 	if b.file == nil {

@@ -15,7 +15,7 @@ func TestBodyIsSentAsWritten(t *testing.T) {
 	f := func(size int) {
 		t.Helper()
 		folder := spool.New(dir, 1<<30)
-		b := folder.Body()
+		b := folder.Body("a")
 		want := make([]byte, size)
 		for i := range want {
 			want[i] = byte(i*7 + i>>9)
@@ -51,22 +51,28 @@ func TestBodyIsSentAsWritten(t *testing.T) {
 }
 
 func TestQuota(t *testing.T) {
-	folder := spool.New(t.TempDir(), 3<<20)
-	a, b := folder.Body(), folder.Body()
-	if _, err := a.Write(make([]byte, 3<<20)); err != nil {
-		t.Fatal(err)
+	folder := spool.New(t.TempDir(), 6<<20)
+	fill := func(owner string, size int, want error) *spool.Body {
+		t.Helper()
+		b := folder.Body(owner)
+		if _, err := b.Write(make([]byte, size)); !errors.Is(err, want) {
+			t.Errorf("Write of %d bytes for %s = %v, want %v", size, owner, err, want)
+		}
+		return b
 	}
-	if _, err := b.Write(make([]byte, 3<<20)); !errors.Is(err, spool.ErrFull) {
-		t.Errorf("Write = %v, want ErrFull", err)
-	}
-	_ = a.Close()
-	if _, err := b.Write(make([]byte, 2<<20)); err != nil {
-		t.Errorf("Write after room was made: %v", err)
-	}
-	if err := b.Send(io.Discard, 0, b.Size()+1); err == nil {
+	one := fill("a", 1<<20+2<<20, nil)
+	two := fill("a", 1<<20+2<<20, spool.ErrFull) // half of the room is another's
+	three := fill("b", 1<<20+2<<20, nil)
+	four := fill("c", 1<<20+3<<20, spool.ErrFull) // two of six are left
+	_ = one.Close()
+	_ = two.Close()
+	five := fill("a", 1<<20+3<<20, nil)
+	if err := five.Send(io.Discard, 0, five.Size()+1); err == nil {
 		t.Error("Send beyond the end succeeds")
 	}
-	_ = b.Close()
+	for _, b := range []*spool.Body{three, four, five} {
+		_ = b.Close()
+	}
 	if folder.Used() != 0 {
 		t.Errorf("%d bytes in use", folder.Used())
 	}
@@ -77,7 +83,7 @@ func TestManyBodiesAtATime(t *testing.T) {
 	folder := spool.New(t.TempDir(), 1<<30)
 	var list []*spool.Body
 	for range 80 {
-		b := folder.Body()
+		b := folder.Body("a")
 		list = append(list, b)
 		for range 2 {
 			if _, err := b.Write(make([]byte, 1<<19)); err != nil {
@@ -94,7 +100,7 @@ func TestManyBodiesAtATime(t *testing.T) {
 		}
 		_ = b.Close()
 	}
-	b := folder.Body()
+	b := folder.Body("a")
 	_, _ = b.Write(make([]byte, 1<<20))
 	if folder.Used() != 0 {
 		t.Error("room in memory was not given back")
