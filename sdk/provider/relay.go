@@ -83,7 +83,7 @@ func (b *bridge) relay(in io.Reader, st wire.StreamTranslation, out *Stream, r *
 			return fmt.Errorf("cannot read the upstream's stream: %w", err)
 		}
 		if out.buf, err = st.Event(out.buf, name, data); err != nil {
-			return told(out, err, r)
+			return told(out, st, err, r)
 		}
 		if err := out.gathered(); err != nil {
 			return err
@@ -96,7 +96,7 @@ func (b *bridge) relay(in io.Reader, st wire.StreamTranslation, out *Stream, r *
 		}
 	}
 	if err := out.Append(st.Finish); err != nil {
-		return told(out, err, r)
+		return told(out, st, err, r)
 	}
 	if u, ok := st.Usage(); ok {
 		out.Usage(u)
@@ -106,10 +106,10 @@ func (b *bridge) relay(in io.Reader, st wire.StreamTranslation, out *Stream, r *
 
 // told has a stream that is cut say why: the gateway can classify only what it
 // is told before the cut.
-func told(out *Stream, err error, r *Request) error {
+func told(out *Stream, st wire.StreamTranslation, err error, r *Request) error {
 	var e *wire.Error
 	if errors.As(err, &e) && out.sent {
-		out.buf = wire.AppendErrorEvent(out.buf, r.Dialect, e, r.ID())
+		out.buf = wire.AppendStreamError(out.buf, st, r.Dialect, e, r.ID())
 	}
 	return err
 }

@@ -9,7 +9,7 @@ type callQueue struct {
 	call    int // number of the call that is open
 	json    jsonEnd
 	waiting []waitingCall
-	bytes   int // that wait
+	bytes   int // that wait, names and all
 }
 
 type waitingCall struct {
@@ -19,22 +19,25 @@ type waitingCall struct {
 	ended    bool
 }
 
-// Bounds of what waits.
+// maxWaiting bounds the bytes that wait; at most maxCalls calls do.
 const maxWaiting = 8 << 20
 
-// takes reports whether the arguments in d have a place.
+// takes reports whether the call or the arguments in d have a place.
 func (c *callQueue) takes(open bool, d *delta) bool {
-	if open && c.call == d.tool {
+	switch {
+	case d.kind == deltaTool:
+		return len(c.waiting) < maxCalls && c.bytes+len(d.id)+len(d.name) <= maxWaiting
+	case d.kind != deltaToolArgs || open && c.call == d.tool:
 		return true
-	}
-	if c.find(d.tool) != nil {
+	case c.find(d.tool) != nil:
 		return c.bytes+len(d.text) <= maxWaiting
 	}
 	return blank(d.text) // after its end
 }
 
+// find looks at the latest first: it is most often the one that is asked for.
 func (c *callQueue) find(call int) *waitingCall {
-	for i := range c.waiting {
+	for i := len(c.waiting) - 1; i >= 0; i-- {
 		if c.waiting[i].call == call {
 			return &c.waiting[i]
 		}
@@ -45,6 +48,7 @@ func (c *callQueue) find(call int) *waitingCall {
 func (w *anthropicBlocks) tool(dst []byte, d *delta, _ *Usage) []byte {
 	if c := &w.calls; w.open == toolCallPart && !c.json.ended {
 		c.waiting = append(c.waiting, waitingCall{call: d.tool, id: bytes.Clone(d.id), name: bytes.Clone(d.name)})
+		c.bytes += len(d.id) + len(d.name)
 		return dst
 	}
 	return w.beginCall(dst, d.tool, d.id, d.name)
@@ -94,7 +98,7 @@ func (w *anthropicBlocks) advance(dst []byte) []byte {
 	for len(c.waiting) > 0 && (w.open != toolCallPart || c.json.ended) {
 		next := c.waiting[0]
 		c.waiting = c.waiting[1:]
-		c.bytes -= len(next.args)
+		c.bytes -= len(next.args) + len(next.id) + len(next.name)
 		dst = w.beginCall(dst, next.call, next.id, next.name)
 		if len(next.args) > 0 {
 			dst = w.args(dst, next.args)

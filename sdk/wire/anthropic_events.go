@@ -60,6 +60,9 @@ func (e *anthropicEvents) read(name string, data []byte, out []delta, u *Usage) 
 	if step := anthropicSteps[string(ev.typ)]; step != nil {
 		out = step(e, ev, out)
 	}
+	if len(e.open) > maxCalls {
+		return out, known, badAnswer("stream has too many content blocks that do not end")
+	}
 	return out, known, nil
 }
 

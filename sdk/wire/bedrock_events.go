@@ -58,6 +58,9 @@ func (e *bedrockEvents) read(name string, data []byte, out []delta, u *Usage) ([
 	case "metadata":
 		out = append(out, delta{kind: deltaEnd})
 	}
+	if len(e.open) > maxCalls {
+		return out, known, badAnswer("stream has too many content blocks that do not end")
+	}
 	return out, known, nil
 }
 

@@ -9,7 +9,7 @@ import (
 
 // readGeminiAnswer reads a GenerateContentResponse.
 func readGeminiAnswer(body []byte) (*answer, *Error) {
-	r := lex.New(body)
+	r, ids := lex.New(body), callIDs{from: body}
 	a := &answer{}
 	found := false
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
@@ -19,7 +19,7 @@ func readGeminiAnswer(body []byte) (*answer, *Error) {
 		case "candidates":
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
 				var c answer
-				geminiCandidate(&r, &c, body)
+				geminiCandidate(&r, &c, &ids)
 				if !found {
 					a.parts, a.stop, found = append(a.parts, c.parts...), c.stop, true
 				} else {
@@ -59,13 +59,13 @@ func geminiBlocked(r *lex.Reader) raw {
 	return explain("The prompt was blocked: ", reason, message)
 }
 
-func geminiCandidate(r *lex.Reader, a *answer, body []byte) {
+func geminiCandidate(r *lex.Reader, a *answer, ids *callIDs) {
 	var reason, logprobs []byte
 	var message raw
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "content":
-			a.parts = geminiContent(r, a.parts, body)
+			a.parts = geminiContent(r, a.parts, ids)
 		case "finishReason":
 			reason = r.Text()
 		case "finishMessage":
@@ -95,8 +95,8 @@ func geminiCandidate(r *lex.Reader, a *answer, body []byte) {
 }
 
 // geminiContent takes the content of a candidate.
-func geminiContent(r *lex.Reader, parts []part, body []byte) []part {
-	calls, ids := 0, callIDs{from: body}
+func geminiContent(r *lex.Reader, parts []part, ids *callIDs) []part {
+	calls := 0
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		if string(r.Name()) != "parts" {
 			continue

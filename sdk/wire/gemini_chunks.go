@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // geminiChunks writes a stream as chunks that are each a whole
 // GenerateContentResponse. The dialect has no form for a part of a function
@@ -53,6 +56,8 @@ func (w *geminiChunks) write(dst []byte, d *delta, u *Usage) ([]byte, *Error) {
 		return dst, badAnswer("stream ended without a reason to stop: the answer is incomplete")
 	case w.held > maxHeld:
 		return dst, badAnswer("stream has larger tool calls than can be held")
+	case len(w.calls) > maxCalls || len(w.seals) > maxCalls:
+		return dst, badAnswer("stream has too many tool calls that do not end, or signatures of calls that do not come")
 	}
 	return geminiSteps[d.kind](w, dst, d, u), nil
 }
@@ -123,9 +128,10 @@ func (w *geminiChunks) tool(dst []byte, d *delta, _ *Usage) []byte {
 
 func (w *geminiChunks) toolArgs(dst []byte, d *delta, _ *Usage) []byte {
 	w.held += len(d.text)
-	for i := range w.calls {
+	for i := len(w.calls) - 1; i >= 0; i-- {
 		if c := &w.calls[i]; c.tool == d.tool && c.choice == d.choice {
 			c.args = append(c.args, d.text...)
+			break
 		}
 	}
 	return dst
@@ -149,9 +155,12 @@ func (w *geminiChunks) call(dst []byte, c *heldCall) []byte {
 	dst = appendRaw(dst, c.id)
 	dst = appendRawMember(dst, "name", c.name)
 	dst = append(appendJSON(dst, "args", geminiArgs(c.args)), '}')
-	for _, s := range w.seals {
+	for i, s := range w.seals {
 		if bytes.Equal(s.id, c.id) {
 			dst = appendRawMember(dst, "thoughtSignature", s.value)
+			w.held -= len(s.id) + len(s.value)
+			w.seals = slices.Delete(w.seals, i, i+1)
+			break
 		}
 	}
 	return w.close(dst, c.choice)

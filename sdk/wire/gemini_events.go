@@ -33,7 +33,7 @@ func (e *geminiEvents) read(event string, data []byte, out []delta, u *Usage) ([
 	if !e.started {
 		out = append(out, delta{kind: deltaStart})
 	}
-	r := lex.New(data)
+	r, ids := lex.New(data), callIDs{from: data}
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "responseId":
@@ -41,8 +41,8 @@ func (e *geminiEvents) read(event string, data []byte, out []delta, u *Usage) ([
 				out[from].id = id
 			}
 		case "candidates":
-			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
-				out = e.candidate(&r, out, data)
+			for ok := r.Array() && r.Elem(); ok && len(e.stops) <= maxCandidates; ok = r.Elem() {
+				out = e.candidate(&r, out, &ids)
 			}
 		case "promptFeedback":
 			blocked = geminiBlocked(&r)
@@ -55,7 +55,9 @@ func (e *geminiEvents) read(event string, data []byte, out []delta, u *Usage) ([
 	switch {
 	case failed:
 		return out[:from], known, streamError(data)
-	case !r.Done() || len(e.stops) > maxCandidates:
+	case len(e.stops) > maxCandidates:
+		return out[:from], known, badAnswer("answer has too many candidates")
+	case !r.Done():
 		return out[:from], known, badAnswer("stream has an event that is not a JSON object of an answer")
 	}
 	e.started = true
@@ -78,7 +80,7 @@ func (e *geminiEvents) at(index int) *geminiStop {
 }
 
 // candidate appends the deltas of one candidate; its index may come last.
-func (e *geminiEvents) candidate(r *lex.Reader, out []delta, data []byte) []delta {
+func (e *geminiEvents) candidate(r *lex.Reader, out []delta, ids *callIDs) []delta {
 	var reason, logprobs []byte
 	var message raw
 	index, from := int64(0), len(out)
@@ -87,7 +89,7 @@ func (e *geminiEvents) candidate(r *lex.Reader, out []delta, data []byte) []delt
 		case "index":
 			index, _ = r.Int()
 		case "content":
-			out = e.content(r, out, data)
+			out = e.content(r, out, ids)
 		case "finishReason":
 			reason = r.Text()
 		case "finishMessage":
@@ -118,14 +120,14 @@ func (e *geminiEvents) candidate(r *lex.Reader, out []delta, data []byte) []delt
 	return out
 }
 
-func (e *geminiEvents) content(r *lex.Reader, out []delta, data []byte) []delta {
+func (e *geminiEvents) content(r *lex.Reader, out []delta, ids *callIDs) []delta {
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		if string(r.Name()) != "parts" {
 			continue
 		}
 		for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
 			gp := geminiAnswerPart(r)
-			out = e.part(&gp, out, data)
+			out = e.part(&gp, out, ids)
 		}
 	}
 	return out
@@ -133,7 +135,7 @@ func (e *geminiEvents) content(r *lex.Reader, out []delta, data []byte) []delta 
 
 // part appends the deltas of one part: calls come whole, and a signature goes
 // where geminiPart.append has it.
-func (e *geminiEvents) part(gp *geminiPart, out []delta, data []byte) []delta {
+func (e *geminiEvents) part(gp *geminiPart, out []delta, ids *callIDs) []delta {
 	var s seal
 	sealed := false
 	if len(gp.signature) > 0 {
@@ -141,7 +143,7 @@ func (e *geminiEvents) part(gp *geminiPart, out []delta, data []byte) []delta {
 	}
 	switch {
 	case gp.kind == toolCallPart:
-		return e.call(gp, s, out, data)
+		return e.call(gp, s, out, ids)
 	case gp.kind == imagePart:
 		out = append(out, delta{kind: deltaText, text: geminiMedia(&gp.p)})
 	case gp.thought && !sealed:
@@ -161,12 +163,12 @@ func (e *geminiEvents) part(gp *geminiPart, out []delta, data []byte) []delta {
 	return out
 }
 
-func (e *geminiEvents) call(gp *geminiPart, s seal, out []delta, data []byte) []delta {
+func (e *geminiEvents) call(gp *geminiPart, s seal, out []delta, ids *callIDs) []delta {
 	n := e.calls
 	e.calls++
 	id := gp.p.id
 	if len(id) == 0 {
-		id = callID(data, n)
+		id = ids.id(n)
 	}
 	if s.value != nil {
 		s.id = id

@@ -32,6 +32,7 @@ type chunk struct {
 	id             raw
 	failed, choice bool
 	err            *Error
+	ids            callIDs
 }
 
 // piece is what one event holds of a candidate.
@@ -48,7 +49,7 @@ func (e *openAIEvents) read(event string, data []byte, out []delta, u *Usage) ([
 		return out, false, nil
 	}
 	e.deltas = e.deltas[:0]
-	c := chunk{failed: event == "error"}
+	c := chunk{failed: event == "error", ids: callIDs{from: data}}
 	known := e.chunk(&c, data, u)
 	if c.failed {
 		return out, known, streamError(data)
@@ -72,7 +73,7 @@ func (e *openAIEvents) chunk(c *chunk, data []byte, u *Usage) (known bool) {
 			c.id, _ = r.Raw()
 		case "choices":
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
-				known = e.choice(&r, c, data, u) || known
+				known = e.choice(&r, c, u) || known
 			}
 		case "usage":
 			known = openAIUsage(&r, u) || known
@@ -90,7 +91,7 @@ func (e *openAIEvents) chunk(c *chunk, data []byte, u *Usage) (known bool) {
 
 // choice takes a candidate's piece. Its index, which says whose it is, may
 // come last, or be left out where there is one.
-func (e *openAIEvents) choice(r *lex.Reader, c *chunk, data []byte, u *Usage) (known bool) {
+func (e *openAIEvents) choice(r *lex.Reader, c *chunk, u *Usage) (known bool) {
 	c.choice = true
 	var p piece
 	var o *openChoice
@@ -108,7 +109,7 @@ func (e *openAIEvents) choice(r *lex.Reader, c *chunk, data []byte, u *Usage) (k
 				late = r.Skip()
 				continue
 			}
-			o.delta(r, &p, c, data)
+			o.delta(r, &p, c)
 		case "finish_reason":
 			p.finish = r.Text()
 		case "logprobs":
@@ -122,7 +123,7 @@ func (e *openAIEvents) choice(r *lex.Reader, c *chunk, data []byte, u *Usage) (k
 	}
 	if late != nil {
 		inner := lex.New(late)
-		o.delta(&inner, &p, c, data)
+		o.delta(&inner, &p, c)
 	}
 	from := len(e.deltas)
 	e.deltas = o.appendDeltas(e.deltas, &p)
@@ -165,7 +166,7 @@ func (o *openChoice) appendDeltas(out []delta, p *piece) []delta {
 	return out
 }
 
-func (o *openChoice) delta(r *lex.Reader, p *piece, c *chunk, data []byte) {
+func (o *openChoice) delta(r *lex.Reader, p *piece, c *chunk) {
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
 		switch string(r.Name()) {
 		case "content":
@@ -182,7 +183,7 @@ func (o *openChoice) delta(r *lex.Reader, p *piece, c *chunk, data []byte) {
 			}
 		case "tool_calls":
 			for ok := r.Array() && r.Elem(); ok; ok = r.Elem() {
-				o.call(r, c, data)
+				o.call(r, c)
 			}
 		}
 	}
@@ -202,7 +203,7 @@ func (o *openChoice) detail(d detail) {
 }
 
 // call takes a piece of a tool call.
-func (o *openChoice) call(r *lex.Reader, c *chunk, data []byte) {
+func (o *openChoice) call(r *lex.Reader, c *chunk) {
 	index := int64(-1)
 	var id, name, arguments raw
 	for ok := r.Object() && r.Key(); ok; ok = r.Key() {
@@ -240,7 +241,7 @@ func (o *openChoice) call(r *lex.Reader, c *chunk, data []byte) {
 	if len(name) > 0 && !open.named {
 		open.named = true
 		if open.id == nil {
-			open.id = callID(data, n)
+			open.id = c.ids.id(n)
 		}
 		o.tools = append(o.tools, delta{kind: deltaTool, tool: n, id: open.id, name: name})
 	}

@@ -36,7 +36,7 @@ func AppendError(dst []byte, d Dialect, e *Error, requestID string) []byte {
 func AppendErrorEvent(dst []byte, d Dialect, e *Error, requestID string) []byte {
 	switch d {
 	case OpenAIResponses:
-		return appendResponsesError(dst, e)
+		return appendResponsesError(dst, e, 0)
 	case AnthropicMessages:
 		dst = append(dst, "event: error\n"...)
 	}
@@ -45,17 +45,30 @@ func AppendErrorEvent(dst []byte, d Dialect, e *Error, requestID string) []byte 
 	return append(dst, "\n\n"...)
 }
 
+// AppendStreamError is AppendErrorEvent for a caller of st: it goes on with
+// the numbers of its events where they have some.
+func AppendStreamError(dst []byte, st StreamTranslation, d Dialect, e *Error, requestID string) []byte {
+	if s, ok := st.(*stream); ok {
+		if w, ok := s.write.(*responsesStream); ok {
+			w.seq++
+			return appendResponsesError(dst, e, w.seq-1)
+		}
+	}
+	return AppendErrorEvent(dst, d, e, requestID)
+}
+
 // appendResponsesError appends a stream's error event as the Responses API has
-// it. Its number is 0, since whoever ends a stream that broke may not know how
+// it. Its number is 0 where whoever ends a stream that broke does not know how
 // far it had come; clients take the event as the last one by its type.
-func appendResponsesError(dst []byte, e *Error) []byte {
+func appendResponsesError(dst []byte, e *Error, number int64) []byte {
 	dst = append(dst, "event: error\ndata: {\"type\":\"error\",\"code\":"...)
 	dst = lex.AppendString(dst, errorCode(e))
 	dst = append(dst, `,"message":`...)
 	dst = lex.AppendString(dst, e.Message)
 	dst = append(dst, `,"param":`...)
 	dst = appendStringOrNull(dst, e.Param)
-	return append(dst, ",\"sequence_number\":0}\n\n"...)
+	dst = append(dst, `,"sequence_number":`...)
+	return append(appendInt(dst, number), eventEnd...)
 }
 
 func appendStringOrNull(dst []byte, s string) []byte {

@@ -8,11 +8,13 @@ type responsesStream struct {
 	items answerItems
 	seq   int64
 	list  []streamItem
-	open  int // number of the message or reasoning that is open, plus one
-	ended int // so many items at the beginning of list have ended
-	calls map[int]int
+	open  int        // number of the message or reasoning that is open, plus one
+	calls []openItem // that are open, in the order of list
 	stop  stopReason
 }
+
+// openItem is a tool call that is open: its number and that of its item.
+type openItem struct{ tool, n int }
 
 // streamItem is one item of the answer.
 type streamItem struct {
@@ -53,8 +55,10 @@ func (w *responsesStream) write(dst []byte, d *delta, u *Usage) ([]byte, *Error)
 		return dst, badAnswer("stream begins twice")
 	case d.kind == deltaEnd && w.stop == noStop:
 		return dst, badAnswer("stream ended without a reason to stop: the answer is incomplete")
-	case d.kind == deltaToolArgs && w.callOf(d.tool) == nil && !blank(d.text):
+	case d.kind == deltaToolArgs && w.callOf(d.tool) < 0 && !blank(d.text):
 		return dst, badAnswer("stream has arguments of a tool call that is not open")
+	case d.kind == deltaTool && len(w.calls) >= maxCalls:
+		return dst, badAnswer("stream has too many tool calls that do not end")
 	}
 	return responsesWrites[d.kind](w, dst, d, u), nil
 }
@@ -142,14 +146,15 @@ func (w *responsesStream) close(dst []byte, status string) []byte {
 			dst = w.endReasoning(dst, n)
 		}
 	}
-	for n := w.ended; n < len(w.list); n++ {
-		if it := &w.list[n]; it.kind == toolCallPart && it.done == nil && it.json.ended {
-			dst = w.endCall(dst, n, status)
+	open := w.calls[:0]
+	for _, c := range w.calls {
+		if w.list[c.n].json.ended {
+			dst = w.endCall(dst, c.n, status)
+		} else {
+			open = append(open, c)
 		}
 	}
-	for w.ended < len(w.list) && w.list[w.ended].done != nil {
-		w.ended++
-	}
+	w.calls = open
 	return dst
 }
 
@@ -157,11 +162,10 @@ func (w *responsesStream) stopped(dst []byte, d *delta, _ *Usage) []byte {
 	w.stop = d.stop
 	status := itemStatus(d.stop)
 	dst = w.close(dst, status)
-	for n := range w.list {
-		if it := &w.list[n]; it.done == nil {
-			dst = w.endCall(dst, n, status)
-		}
+	for _, c := range w.calls {
+		dst = w.endCall(dst, c.n, status)
 	}
+	w.calls = w.calls[:0]
 	return dst
 }
 

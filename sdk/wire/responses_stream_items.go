@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // maxLogprobs bounds the logprobs that are kept for the end of a message.
 const maxLogprobs = 8 << 20
@@ -145,20 +148,19 @@ func (w *responsesStream) endReasoning(dst []byte, n int) []byte {
 	return w.end1(dst, n, w.items.reasoning(nil, &p))
 }
 
-// callOf is the open call with a number, nil if there is none.
-func (w *responsesStream) callOf(number int) *streamItem {
-	if n, ok := w.calls[number]; ok && w.list[n].done == nil {
-		return &w.list[n]
+// callOf is the place in calls of the open call with a number, -1 if there is
+// none. The latest is most often the one that is asked for.
+func (w *responsesStream) callOf(tool int) int {
+	i := len(w.calls) - 1
+	for i >= 0 && w.calls[i].tool != tool {
+		i--
 	}
-	return nil
+	return i
 }
 
 func (w *responsesStream) tool(dst []byte, d *delta, _ *Usage) []byte {
 	dst = w.close(dst, "completed")
-	if w.calls == nil {
-		w.calls = map[int]int{}
-	}
-	w.calls[d.tool] = len(w.list)
+	w.calls = append(w.calls, openItem{tool: d.tool, n: len(w.list)})
 	it := streamItem{kind: toolCallPart, call: bytes.Clone(d.id), name: bytes.Clone(d.name)}
 	return w.add(dst, it, "fc_", func(dst []byte) []byte {
 		dst = append(dst, `,"type":"function_call","status":"in_progress"`...)
@@ -169,23 +171,29 @@ func (w *responsesStream) tool(dst []byte, d *delta, _ *Usage) []byte {
 }
 
 func (w *responsesStream) toolArgs(dst []byte, d *delta, _ *Usage) []byte {
-	it := w.callOf(d.tool)
-	if it == nil { // white space after its end
+	i := w.callOf(d.tool)
+	if i < 0 { // white space after its end
 		return dst
 	}
+	n := w.calls[i].n
+	it := &w.list[n]
 	it.text = append(it.text, d.text...)
 	it.json.read(d.text)
-	dst = append(w.of(dst, "response.function_call_arguments.delta", w.calls[d.tool]), `,"delta":"`...)
+	dst = append(w.of(dst, "response.function_call_arguments.delta", n), `,"delta":"`...)
 	return append(append(dst, d.text...), "\"}\n\n"...)
 }
 
 func (w *responsesStream) toolEnd(dst []byte, d *delta, _ *Usage) []byte {
-	if w.callOf(d.tool) == nil {
+	i := w.callOf(d.tool)
+	if i < 0 {
 		return dst
 	}
-	return w.endCall(dst, w.calls[d.tool], "completed")
+	n := w.calls[i].n
+	w.calls = slices.Delete(w.calls, i, i+1)
+	return w.endCall(dst, n, "completed")
 }
 
+// endCall ends a call that is taken from calls.
 func (w *responsesStream) endCall(dst []byte, n int, status string) []byte {
 	it := &w.list[n]
 	if len(it.text) == 0 { // clients parse them
