@@ -84,7 +84,7 @@ func TestInside(t *testing.T) {
 	defer s.Stop()
 	spec := self(t, "fake", nil)
 	spec.Hosts = []string{in.upstream}
-	spec.Isolation.Memory = 256 << 20
+	spec.Isolation.Memory = hostileMemory
 	set := mustApply(t, s, spec)
 	set.Commit()
 	p := set.Provider("fake")
