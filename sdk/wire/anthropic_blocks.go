@@ -35,8 +35,10 @@ func (w *anthropicBlocks) write(dst []byte, d *delta, u *Usage) ([]byte, *Error)
 		return dst, badAnswer("stream ended before it began")
 	case d.kind == deltaEnd && w.stop == noStop:
 		return dst, badAnswer("stream ended without a reason to stop: the answer is incomplete")
-	case !w.calls.takes(w.open == toolCallPart, d):
-		return dst, badAnswer("stream has arguments of a tool call that has ended, or too many tool calls and arguments that wait for another's end")
+	case d.kind == deltaTool && !w.calls.room(d):
+		return dst, badAnswer("stream has too many tool calls that wait for another's end")
+	case d.kind == deltaToolArgs && !w.calls.takes(w.open == toolCallPart, d):
+		return dst, badAnswer("stream has arguments of a tool call that has ended, or too many that wait for another's end")
 	}
 	return anthropicWrites[d.kind](w, dst, d, u), nil
 }

@@ -22,14 +22,17 @@ type waitingCall struct {
 // maxWaiting bounds the bytes that wait; at most maxCalls calls do.
 const maxWaiting = 8 << 20
 
-// takes reports whether the call or the arguments in d have a place.
+// room reports whether the call in d can wait.
+func (c *callQueue) room(d *delta) bool {
+	return len(c.waiting) < maxCalls && c.bytes+len(d.id)+len(d.name) <= maxWaiting
+}
+
+// takes reports whether the arguments in d have a place.
 func (c *callQueue) takes(open bool, d *delta) bool {
-	switch {
-	case d.kind == deltaTool:
-		return len(c.waiting) < maxCalls && c.bytes+len(d.id)+len(d.name) <= maxWaiting
-	case d.kind != deltaToolArgs || open && c.call == d.tool:
+	if open && c.call == d.tool {
 		return true
-	case c.find(d.tool) != nil:
+	}
+	if c.find(d.tool) != nil {
 		return c.bytes+len(d.text) <= maxWaiting
 	}
 	return blank(d.text) // after its end
