@@ -7,8 +7,9 @@ FUZZTIME   ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Packages whose tests run under the race detector too: what has goroutines. The
-# tests of host/e2e and cmd play with processes that are built without it.
-RACE = $$($(GO) list ./host/... ./sdk/... | grep -v '/host/e2e$$')
+# tests of host/e2e, cmd and the conformance kit play with processes that are
+# built without it.
+RACE = $$($(GO) list ./host/... ./sdk/... | grep -vE '/host/e2e$$|/sdk/provider/conform$$')
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test check lint bench bench-short fuzz needs clean
