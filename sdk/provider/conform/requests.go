@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -213,7 +214,8 @@ func checkOversized(ctx context.Context, k *kit, t *target) error {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err := conn.Write(begin.Bytes()); err != nil {
+	// An adapter that has refused it already takes no more; its answer is there.
+	if _, err := conn.Write(begin.Bytes()); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		return fmt.Errorf("a body of %d bytes is announced: its beginning is not taken: %w", announced, err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), r)
