@@ -28,9 +28,10 @@ type routes struct{ byPath map[string]Route }
 
 // server serves the data socket.
 type server struct {
-	http   fasthttp.Server
-	routes atomic.Pointer[routes]
-	watch  watch
+	http    fasthttp.Server
+	routes  atomic.Pointer[routes]
+	watch   watch
+	drained atomic.Bool
 }
 
 func newServer() *server {
@@ -76,7 +77,11 @@ func (s *server) configure(p Provider, cfg Config) (*Setup, []Route, error) {
 func (s *server) listen(l net.Listener) error { return s.http.Serve(l) }
 
 // drain refuses new connections and returns when the last request has ended.
-func (s *server) drain(ctx context.Context) error { return s.http.ShutdownWithContext(ctx) }
+func (s *server) drain(ctx context.Context) error {
+	err := s.http.ShutdownWithContext(ctx)
+	s.drained.Store(err == nil) // a connection that was being accepted is not counted yet
+	return err
+}
 
 // exchange is one request with its answer.
 type exchange struct {
@@ -89,6 +94,11 @@ func (s *server) serve(ctx *fasthttp.RequestCtx) {
 	route, ok := s.routes.Load().find(ctx.URI().PathOriginal())
 	if x.Op, x.Dialect = route.Op, route.Dialect; !ok {
 		x.refuse(wire.Errorf(404, "not_served", "this adapter does not serve %s %s", ctx.Method(), ctx.Path()))
+		return
+	}
+	if s.drained.Load() {
+		x.refuse(&wire.Error{Status: 503, Class: wire.ClassOverloaded, Code: "drained", Message: "this adapter has been replaced: try again"})
+		ctx.SetConnectionClose()
 		return
 	}
 	if e := tooLarge(ctx); e != nil {
