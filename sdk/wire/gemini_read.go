@@ -316,7 +316,9 @@ func (g *geminiRequest) call(p *part) {
 		g.made++
 		p.id = appendInt(raw("call_"), int64(g.made))
 	}
-	g.calls = append(g.calls, openName{p.name, p.id})
+	if len(g.calls) <= maxAskedCalls { // of more the request is refused
+		g.calls = append(g.calls, openName{p.name, p.id})
+	}
 }
 
 // response takes a functionResponse. One without an id answers the first call

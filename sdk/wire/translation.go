@@ -51,11 +51,30 @@ func (t *translation) Request(dst, body []byte, model string) ([]byte, []string,
 	if err != nil {
 		return dst, nil, err
 	}
+	if n := q.callCount(); n > maxAskedCalls {
+		return dst, nil, Errorf(http.StatusBadRequest, "too_many_tool_calls",
+			"the conversation holds %d tool calls and results; at most %d can be translated: shorten it", n, maxAskedCalls)
+	}
 	out := t.to.writeRequest(dst, q, model)
 	if err := q.settle(); err != nil {
 		return dst, nil, err
 	}
 	return out, q.dropped, nil
+}
+
+// maxAskedCalls bounds the calls and results of a conversation, which some
+// dialects have to match with each other.
+const maxAskedCalls = 4096
+
+func (q *request) callCount() (n int) {
+	for i := range q.messages {
+		for j := range q.messages[i].parts {
+			if k := q.messages[i].parts[j].kind; k == toolCallPart || k == toolResultPart {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Response implements Translation.
