@@ -15,6 +15,7 @@ import (
 
 	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
 	"github.com/signalbox-ai/signalbox/sdk/provider/internal/h1"
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -249,7 +250,7 @@ func TestBridgeCancelsUpstream(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	f := func(in string, low, high time.Duration) {
 		t.Helper()
-		if got := retryAfter(in); got < low || got > high {
+		if got := proto.ParseRetryAfter(in); got < low || got > high {
 			t.Errorf("%q: got %v", in, got)
 		}
 	}

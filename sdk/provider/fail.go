@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -32,7 +31,7 @@ func (b *bridge) fail(resp reply, r *Request, w *Writer) error {
 			said.Type = typ
 		}
 	}
-	e := &wire.Error{Status: status, Class: classify(b.lease.Errors, status, said), RetryAfter: retryAfter(resp.Header("Retry-After"))}
+	e := &wire.Error{Status: status, Class: classify(b.lease.Errors, status, said), RetryAfter: proto.ParseRetryAfter(resp.Header("Retry-After"))}
 	if e.RetryAfter == 0 {
 		e.RetryAfter = wire.RetryDelay(raw)
 	}
@@ -53,20 +52,9 @@ func (b *bridge) fail(resp reply, r *Request, w *Writer) error {
 // does on a direct lease.
 func classify(rules []ErrorRule, status int, said wire.ErrorBody) wire.Class {
 	for _, r := range rules {
-		if (r.Status == 0 || r.Status == status) && (r.Code == "" ||
-			strings.EqualFold(r.Code, said.Code) || strings.EqualFold(r.Code, said.Type) || strings.Contains(said.Message, r.Code)) {
+		if r.Matches(status, said) {
 			return r.Class
 		}
 	}
 	return said.Class(status)
-}
-
-func retryAfter(s string) time.Duration {
-	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n < 1e6 {
-		return time.Duration(n * float64(time.Second))
-	}
-	if t, err := http.ParseTime(s); err == nil {
-		return max(time.Until(t), 0)
-	}
-	return 0
 }

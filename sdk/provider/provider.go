@@ -25,6 +25,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -175,6 +176,13 @@ type ErrorRule struct {
 	Status int    // 0: any
 	Code   string // text in the body's error code or type, "": any
 	Class  wire.Class
+}
+
+// Matches reports whether the rule is about an upstream's error: by its status
+// and what its body says.
+func (r ErrorRule) Matches(status int, said wire.ErrorBody) bool {
+	return (r.Status == 0 || r.Status == status) && (r.Code == "" ||
+		strings.EqualFold(r.Code, said.Code) || strings.EqualFold(r.Code, said.Type) || strings.Contains(said.Message, r.Code))
 }
 
 // Route serves one kind of request in the adapter.

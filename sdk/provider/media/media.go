@@ -17,9 +17,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider"
+	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -82,9 +82,9 @@ func Failure(resp *http.Response, rules []provider.ErrorRule) *wire.Error {
 		said.Message = strings.ToValidUTF8(string(raw[:min(len(raw), maxShown)]), "�")
 	}
 	e := &wire.Error{Status: resp.StatusCode, Class: said.Class(resp.StatusCode), Code: said.Code, Message: said.Message,
-		Param: said.Param, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+		Param: said.Param, RetryAfter: proto.ParseRetryAfter(resp.Header.Get("Retry-After"))}
 	for _, rule := range rules {
-		if matches(rule, resp.StatusCode, said) {
+		if rule.Matches(resp.StatusCode, said) {
 			e.Class = rule.Class
 			break
 		}
@@ -120,21 +120,6 @@ func named(raw []byte, e *wire.ErrorBody) bool {
 		e.Message = in.ErrMsg
 	}
 	return code != "" || in.ErrMsg != ""
-}
-
-func matches(r provider.ErrorRule, status int, e wire.ErrorBody) bool {
-	return (r.Status == 0 || r.Status == status) && (r.Code == "" ||
-		strings.EqualFold(r.Code, e.Code) || strings.EqualFold(r.Code, e.Type) || strings.Contains(e.Message, r.Code))
-}
-
-func retryAfter(s string) time.Duration {
-	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n < 1e6 {
-		return time.Duration(n * float64(time.Second))
-	}
-	if t, err := http.ParseTime(s); err == nil {
-		return max(time.Until(t), 0)
-	}
-	return 0
 }
 
 // Write makes a multipart body that fill writes while it is sent: what fill reads is

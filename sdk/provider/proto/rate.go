@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -32,3 +33,15 @@ func ParseReset(s string, now time.Time) (time.Duration, bool) {
 }
 
 func bounded(d time.Duration) (time.Duration, bool) { return max(d, 0), d < maxReset }
+
+// ParseRetryAfter reads a Retry-After header, seconds or a date; 0 is for what
+// is neither.
+func ParseRetryAfter(s string) time.Duration {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n < 1e6 {
+		return time.Duration(n * float64(time.Second))
+	}
+	if t, err := http.ParseTime(s); err == nil {
+		return max(time.Until(t), 0)
+	}
+	return 0
+}
