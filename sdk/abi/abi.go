@@ -1,7 +1,8 @@
 // Package abi is the one schema of the records that pass between the gateway
 // and its modules, ABI sb/1. The host takes offsets from these structs, Go
-// guests lay them over the bytes, and the Rust crate's layout is generated from
-// them (go generate). The number before each field's comment is its offset.
+// guests lay them over the bytes, and go generate writes the layouts of the other
+// languages' SDKs and the tables of docs/routing-authors.md from them. The number
+// before each field's comment is its offset.
 //
 // Records are little-endian and naturally aligned. Offsets count from the start
 // of the record; strings are {offset, length} and lie behind the fixed parts.
@@ -28,23 +29,23 @@ package abi
 
 import "unsafe"
 
-//go:generate go run ./gen ../rust/src/layout.rs
+//go:generate go run ./gen ../..
 
 // Version is what a guest's sb_abi answers: the major version in the upper 16 bits.
 const (
-	Major   = 1
-	Minor   = 0
-	Version = Major<<16 | Minor
+	Major   = 1                 // another one cannot be run
+	Minor   = 1                 // fields have been appended so often
+	Version = Major<<16 | Minor // both
 )
 
 // Magics of the records, as little-endian numbers.
 const (
-	MagicRequest     = 'S' | 'B'<<8 | 'R'<<16 | '1'<<24
-	MagicPlan        = 'S' | 'B'<<8 | 'P'<<16 | '1'<<24
-	MagicConfig      = 'S' | 'B'<<8 | 'C'<<16 | '1'<<24
-	MagicWindow      = 'S' | 'B'<<8 | 'W'<<16 | '1'<<24
-	MagicVerdict     = 'S' | 'B'<<8 | 'V'<<16 | '1'<<24
-	MagicObservation = 'S' | 'B'<<8 | 'O'<<16 | '1'<<24
+	MagicRequest     = 'S' | 'B'<<8 | 'R'<<16 | '1'<<24 // "SBR1"
+	MagicPlan        = 'S' | 'B'<<8 | 'P'<<16 | '1'<<24 // "SBP1"
+	MagicConfig      = 'S' | 'B'<<8 | 'C'<<16 | '1'<<24 // "SBC1"
+	MagicWindow      = 'S' | 'B'<<8 | 'W'<<16 | '1'<<24 // "SBW1"
+	MagicVerdict     = 'S' | 'B'<<8 | 'V'<<16 | '1'<<24 // "SBV1"
+	MagicObservation = 'S' | 'B'<<8 | 'O'<<16 | '1'<<24 // "SBO1"
 )
 
 // MaxReason is how many bytes of a plan's or verdict's reason the host keeps.
@@ -52,6 +53,21 @@ const MaxReason = 128
 
 // MaxHostResults is how often a call may use counter_add; once more ends it.
 const MaxHostResults = 256
+
+// MaxCounters is how many counters, and how many metrics, a module has: they
+// are numbered from 0.
+const MaxCounters = 64
+
+// MaxLog is how many bytes of a line the host logs.
+const MaxLog = 1 << 10
+
+// Levels of what a module logs.
+const (
+	LevelDebug = iota // shown where the gateway logs in detail
+	LevelInfo         // and what a module prints
+	LevelWarn
+	LevelError
+)
 
 // Str refers to a string within the same record.
 type Str struct {
@@ -68,33 +84,48 @@ type Config struct {
 	Flags      uint32 // 12: reserved
 	Name       Str    // 16: of the module in the gateway's configuration
 	Data       Str    // 24: the module's own configuration, JSON, empty if none
+	Tags       Str    // 32: names of the tags' bits, lowest first, a line each; since minor version 1
 }
 
 // ConfigSize is part of the ABI: a change does not compile.
 const ConfigSize = int(unsafe.Sizeof(Config{}))
 
-var _ = [1]struct{}{}[ConfigSize-32]
+var _ = [1]struct{}{}[ConfigSize-40]
 
-// Kinds of request.
+// Kinds of request: package wire's operations, by the same numbers.
 const (
-	KindUnknown = iota
-	KindChat
-	KindEmbeddings
+	KindUnknown       = iota
+	KindChat          // messages in, a message out
+	KindEmbeddings    // texts in, vectors out
+	KindCompletions   // legacy: a prompt in, text out
+	KindCountTokens   // of a chat request
+	KindImages        // text in, images out
+	KindImageEdits    // images and text in, images out
+	KindSpeech        // text in, audio out
+	KindTranscription // audio in, text out
+	KindTranslation   // audio in, English text out
+	KindModeration    // text in, a judgement out
+	KindRerank        // a query and documents in, their order out
+	KindFiles         // upload, list, get, delete
+	KindBatches       // create, list, get, cancel
+	KindRealtime      // a WebSocket
+	KindPass          // the provider's own API as it is
 )
 
-// Errors of an attempt: what kind of failure it was.
+// Errors of an attempt: what kind of failure it was. They are package wire's
+// classes, by the same numbers.
 const (
-	ErrorNone = iota
-	ErrorInvalid
-	ErrorAuth
-	ErrorRateLimit
-	ErrorQuota
-	ErrorOverloaded
-	ErrorServer
-	ErrorTimeout
-	ErrorNetwork
-	ErrorContextLength
-	ErrorModelNotFound
-	ErrorContentFilter
-	ErrorPolicy
+	ErrorNone          = iota // it did not fail
+	ErrorInvalid              // the caller's mistake
+	ErrorAuth                 // the provider refused the credential
+	ErrorRateLimit            // too many requests or tokens for now
+	ErrorQuota                // the account has no money or quota left
+	ErrorOverloaded           // the provider is too busy
+	ErrorServer               // the provider failed
+	ErrorTimeout              // to connect, until the first byte, between two, or in all
+	ErrorNetwork              // no connection, or it broke
+	ErrorContextLength        // the prompt does not fit the model
+	ErrorModelNotFound        // the provider does not know the model
+	ErrorContentFilter        // the provider refused the content
+	ErrorPolicy               // the gateway's own policy, budget or limits refused it
 )

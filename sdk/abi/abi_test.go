@@ -85,7 +85,7 @@ func TestGoldenWindow(t *testing.T) {
 		text(w.Model) != "fast" || text(w.Tenant) != "acme" || w.Text.Off%16 != 0 {
 		t.Errorf("got text %q, state %q, label %q, model %q, tenant %q", text(w.Text), text(w.State), text(w.Label), text(w.Model), text(w.Tenant))
 	}
-	want := Window{Magic: MagicWindow, HeaderSize: 112, Total: uint32(len(b)), Flags: WindowFirst | WindowFinal, ID: 123456789012345,
+	want := Window{Magic: MagicWindow, Version: Minor, HeaderSize: 112, Total: uint32(len(b)), Flags: WindowFirst | WindowFinal, ID: 123456789012345,
 		NowMS: 1773489600000, Rand: 99, Model: w.Model, Tenant: w.Tenant, Kind: KindChat, Channel: ChannelToolArguments,
 		Index: 2, Choice: 1, Start: 1 << 33, Text: w.Text, State: w.State, Label: w.Label, Seen: 5}
 	if *w != want {
@@ -97,7 +97,7 @@ func TestGoldenWindow(t *testing.T) {
 func TestGoldenObservation(t *testing.T) {
 	b := read(t, "observation.sbo1")
 	o := overlay[Observation](t, b, 0)
-	want := Observation{Magic: MagicObservation, HeaderSize: 56, Total: uint32(len(b)), Dropped: 3, NowMS: 1773489600000, Rand: 99,
+	want := Observation{Magic: MagicObservation, Version: Minor, HeaderSize: 56, Total: uint32(len(b)), Dropped: 3, NowMS: 1773489600000, Rand: 99,
 		Outcomes: 2, OutcomeOff: 56, OutcomeSize: 88}
 	if *o != want {
 		t.Fatalf("got %+v\nwant %+v", *o, want)

@@ -18,7 +18,7 @@ type Request struct {
 	Model      Str    // 40: as the caller named it
 	Tenant     Str    // 48: organisation, else team, else the key's public id
 	Kind       uint32 // 56: Kind…: what is asked for
-	Priority   uint32 // 60: of the request, 0: normal
+	Priority   uint32 // 60: of the request, 0: normal, 1: high, 2: low
 	InTokens   uint32 // 64: estimate for the prompt, from its size
 	OutTokens  uint32 // 68: the most that the caller allows, 0: not said
 	DeadlineMS uint32 // 72: time left, 0: the gateway's default
@@ -32,6 +32,41 @@ type Request struct {
 	LastError  uint32 // 116: Error… of the attempt that failed last
 	Objective  uint32 // 120: Objective…: what the operator wants most
 	Size       uint32 // 124: bytes of the request's body
+
+	// Since minor version 1. What is grouped under a need is zero, or empty,
+	// unless the module's manifest names that need.
+
+	Session   uint64   // 128: hash of what ties requests together; need "session", 0: nothing does
+	Prefix    uint64   // 136: hash of the prompt's beginning, which providers cache; need "session", 0: none
+	BudgetMax int64    // 144: nano-dollars that Budget is what is left of; need "budget", 0: unknown
+	Sticky    uint32   // 152: 1 + index of the target that answered the session last; need "session", 0: none of these
+	Reserved  uint32   // 156: 0
+	Key       Str      // 160: public id of the caller's key; need "identity"
+	Team      Str      // 168: of the key; need "identity"
+	User      Str      // 176: of the key; need "identity"
+	Meta      Str      // 184: lines "name=value", sorted: the key's attributes and the request's metadata; need "metadata"
+	Features  Features // 192: of the prompt's text; need "features"
+}
+
+// Features are counts over the text of a prompt: what the host finds in one
+// pass, so that a module need not see the text.
+type Features struct {
+	Messages    uint32 // 0: of the conversation, instructions included
+	SystemBytes uint32 // 4: of instructions
+	UserBytes   uint32 // 8: of the last user message, as all that follows
+	Words       uint32 // 12: of letters, digits and apostrophes
+	LongWords   uint32 // 16: of ten letters and more
+	Sentences   uint32 // 20: ended by . ! or ?
+	Questions   uint32 // 24: question marks
+	Lines       uint32 // 28: that are not empty
+	CodeLines   uint32 // 32: of them, within fences
+	Items       uint32 // 36: of them, that are items of a list
+	Numbers     uint32 // 40: runs of digits
+	Signs       uint32 // 44: mathematical: = + < > ^ ∑ √ and their like
+	Hard        uint32 // 48: words that ask to reason: prove, derive, optimize, why
+	Easy        uint32 // 52: words that ask for little: translate, list, hello
+	Foreign     uint32 // 56: characters beyond ASCII
+	Reserved    uint32 // 60: 0
 }
 
 // Target is a place that the request may go to, with its live state. All of
@@ -78,9 +113,14 @@ type Attempt struct {
 	BackoffMS    uint32 // 12: wait before it, at least
 	BackoffMaxMS uint32 // 16: and at most
 	HedgeMS      uint32 // 20: start it beside the one before when that is silent for so long
-	Flags        uint32 // 24: reserved
+	Flags        uint32 // 24: Attempt…
 	Reserved     uint32 // 28: 0
 }
+
+// Flags of an attempt.
+const (
+	AttemptCheck = 1 << iota // go on to the next one when the answer is empty, cut short or not of the form asked for
+)
 
 // Sizes of the records' parts.
 const (
@@ -92,7 +132,7 @@ const (
 
 // The sizes are part of the ABI: a change does not compile.
 var (
-	_ = [1]struct{}{}[RequestSize-128]
+	_ = [1]struct{}{}[RequestSize-256]
 	_ = [1]struct{}{}[TargetSize-112]
 	_ = [1]struct{}{}[PlanSize-32]
 	_ = [1]struct{}{}[AttemptSize-32]
@@ -100,12 +140,12 @@ var (
 
 // Flags of a request.
 const (
-	FlagStream = 1 << iota
-	FlagTools
-	FlagImages
-	FlagAudio
-	FlagFiles
-	FlagCacheControl
+	FlagStream       = 1 << iota // the answer is to be streamed
+	FlagTools                    // tools are offered
+	FlagImages                   // the prompt holds images
+	FlagAudio                    // the prompt holds audio
+	FlagFiles                    // the prompt holds files
+	FlagCacheControl             // the caller marks what providers are to cache
 )
 
 // States of a target's breaker.
@@ -115,10 +155,10 @@ const (
 	CircuitOpen            // not to be used
 )
 
-// Objectives.
+// Objectives: what the operator wants most.
 const (
-	ObjectiveNone = iota
-	ObjectiveCost
-	ObjectiveLatency
-	ObjectiveQuality
+	ObjectiveNone    = iota // not said
+	ObjectiveCost           // the cheapest answer
+	ObjectiveLatency        // the fastest answer
+	ObjectiveQuality        // the best answer
 )

@@ -15,11 +15,11 @@
 package route
 
 import (
-	"encoding/binary"
 	"errors"
 	"unsafe"
 
 	"github.com/signalbox-ai/signalbox/sdk/abi"
+	"github.com/signalbox-ai/signalbox/sdk/internal/guest"
 )
 
 // Target is one place that a request may go to; package abi documents its fields.
@@ -30,72 +30,33 @@ type Attempt = abi.Attempt
 
 // Request is what a module decides on. It is valid during the decision only.
 type Request struct {
-	abi.Request // the facts; package abi documents them
+	*abi.Request // the facts; package abi documents them
 
 	record  []byte
-	targets [abi.MaxTargets]abi.Target // used only for a host that knows shorter ones
+	targets guest.Parts[Target]
+
+	// Used only for a host that knows shorter ones.
+	shortRequest abi.Request
+	shortTargets [abi.MaxTargets]Target
 }
 
 // Len is the number of targets, 1 to 64.
 func (r *Request) Len() int { return int(r.Targets) }
 
 // Target returns target i; the pointer is valid during the decision only.
-func (r *Request) Target(i int) *Target {
-	at := int(r.TargetOff) + i*int(r.TargetSize)
-	if int(r.TargetSize) < abi.TargetSize {
-		return &r.targets[i]
-	}
-	b := r.record[at : at+abi.TargetSize]
-	return (*Target)(unsafe.Pointer(&b[0])) // aligned: load has checked it
-}
+func (r *Request) Target(i int) *Target { return r.targets.At(i) }
 
 // Text returns a string of the record; it is valid during the decision only.
-func (r *Request) Text(s abi.Str) string {
-	if uint64(s.Off)+uint64(s.Len) > uint64(len(r.record)) || s.Len == 0 {
-		return ""
-	}
-	b := r.record[s.Off : s.Off+s.Len]
-	return unsafe.String(&b[0], len(b))
-}
+func (r *Request) Text(s abi.Str) string { return guest.Text(r.record, s) }
 
 var errRecord = errors.New("record is not a routing request")
 
 // Load reads a record, which must be aligned to 8 bytes and stay unchanged as
 // long as r is used.
 func (r *Request) Load(record []byte) error {
-	if len(record) < 8 || uintptr(unsafe.Pointer(&record[0]))%8 != 0 {
+	r.record, r.Request = record, guest.Head(record, abi.MagicRequest, &r.shortRequest)
+	if r.Request == nil || !r.targets.Load(record, r.TargetOff, r.TargetSize, r.Targets, r.shortTargets[:]) {
 		return errRecord
-	}
-	size := int(binary.LittleEndian.Uint16(record[6:]))
-	if binary.LittleEndian.Uint32(record) != abi.MagicRequest || size > len(record) {
-		return errRecord
-	}
-	r.record = record
-	if size >= abi.RequestSize {
-		r.Request = *(*abi.Request)(unsafe.Pointer(&record[0]))
-	} else {
-		r.Request = abi.Request{}
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(&r.Request)), abi.RequestSize), record[:size])
-	}
-	return r.checkTargets()
-}
-
-func (r *Request) checkTargets() error {
-	off, stride, n := uint64(r.TargetOff), uint64(r.TargetSize), uint64(r.Targets)
-	if n > abi.MaxTargets || off+n*stride > uint64(len(r.record)) {
-		return errRecord
-	}
-	if (off|stride)%8 != 0 {
-		return errRecord
-	}
-	if stride >= uint64(abi.TargetSize) {
-		return nil
-	}
-	for i := range n {
-		t := unsafe.Slice((*byte)(unsafe.Pointer(&r.targets[i])), abi.TargetSize)
-		clear(t)
-		at := off + i*stride
-		copy(t, r.record[at:at+stride])
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/signalbox-ai/signalbox/sdk/abi"
+	"github.com/signalbox-ai/signalbox/sdk/internal/guest"
 )
 
 var update = flag.Bool("update", false, "write the golden vectors anew")
@@ -37,12 +38,12 @@ func TestGoldenRequest(t *testing.T) {
 	if err := r.Load(goldenRecord(t)); err != nil {
 		t.Fatal(err)
 	}
-	want := abi.Request{Magic: abi.MagicRequest, HeaderSize: 128, Total: uint32(len(r.record)), ID: 123456789012345,
+	want := abi.Request{Magic: abi.MagicRequest, Version: abi.Minor, HeaderSize: uint16(abi.RequestSize), Total: uint32(len(r.record)), ID: 123456789012345,
 		Flags: abi.FlagStream | abi.FlagTools | abi.FlagImages | abi.FlagCacheControl, NowMS: 1773489600000, Rand: Mix(123456789012345),
 		Model: r.Model, Tenant: r.Tenant, Kind: abi.KindChat, InTokens: 1024, OutTokens: 512, Attempt: 1, LastError: abi.ErrorOverloaded,
-		Targets: 2, TargetOff: 128, TargetSize: 112, Size: 4096}
-	if r.Request != want || r.Text(r.Model) != "fast" || r.Text(r.Tenant) != "acme" || r.Len() != 2 {
-		t.Errorf("got %+v\nwant %+v", r.Request, want)
+		Targets: 2, TargetOff: uint32(abi.RequestSize), TargetSize: 112, Size: 4096}
+	if *r.Request != want || r.Text(r.Model) != "fast" || r.Text(r.Tenant) != "acme" || r.Len() != 2 {
+		t.Errorf("got %+v\nwant %+v", *r.Request, want)
 	}
 	near := *r.Target(0)
 	if r.Text(near.ID) != "openai/gpt-4o-mini" || r.Text(near.Region) != "eu-west" {
@@ -124,14 +125,14 @@ func TestShorterHost(t *testing.T) {
 	const header, stride = 120, 104
 	b := slices.Clone(full[:header])
 	for i := range 2 {
-		b = append(b, full[128+112*i:][:stride]...)
+		b = append(b, full[abi.RequestSize+112*i:][:stride]...)
 	}
 	b = aligned(b)
 	binary.LittleEndian.PutUint16(b[6:], header)
 	binary.LittleEndian.PutUint32(b[108:], header)
 	binary.LittleEndian.PutUint32(b[112:], stride)
 	var r Request
-	r.Objective, r.targets[0].Priority = 7, 7 // left from before
+	r.shortRequest.Objective, r.shortTargets[0].Priority = 7, 7 // left from before
 	if err := r.Load(b); err != nil {
 		t.Fatal(err)
 	}
@@ -165,9 +166,13 @@ func TestRank(t *testing.T) {
 
 // TestRun decides and configures as the gateway's calls do.
 func TestRun(t *testing.T) {
-	defer func() { decide, configure = nil, nil }()
+	defer func() { decide, guest.OnConfig = nil, nil }()
 	record := goldenRecord(t)
-	if Run(record) != nil || Configure(nil) != nil {
+	config, err := os.ReadFile("../abi/testdata/config.sbc1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if Run(record) != nil || Configure(aligned(config)) == nil {
 		t.Error("a module without functions does something")
 	}
 	var got Config
@@ -179,11 +184,7 @@ func TestRun(t *testing.T) {
 	if b := Run(record[:100]); b != nil {
 		t.Errorf("got plan %x for half a record", b)
 	}
-	config, err := os.ReadFile("../abi/testdata/config.sbc1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Configure(aligned(config)); err != nil || got.Name != "priority" || string(got.JSON) != `{"sticky":true}` {
+	if err := Configure(aligned(config)); err != nil || got.Name != "priority" || got.Tag("fast") != 2 || got.Tag("slow") != 0 || string(got.JSON) != `{"sticky":true}` {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if Configure(record) == nil || Configure(nil) == nil {

@@ -1,31 +1,22 @@
 package route
 
-import (
-	"errors"
-	"unsafe"
-
-	"github.com/signalbox-ai/signalbox/sdk/abi"
-)
+import "github.com/signalbox-ai/signalbox/sdk/internal/guest"
 
 // Config is what an instance is configured with before its first decision.
-type Config struct {
-	Name string // of the module in the gateway's configuration
-	JSON []byte // the module's own configuration, empty if it has none
-}
+type Config = guest.Config
 
 // One instance runs one call at a time, so this is all the memory it needs.
 var (
-	decide    func(*Request, *Plan)
-	configure func(Config) error
-	request   Request
-	plan      Plan
+	decide  func(*Request, *Plan)
+	request Request
+	plan    Plan
 )
 
 // Handle sets the decision; call it in init.
 func Handle(f func(*Request, *Plan)) { decide = f }
 
 // OnConfig sets what reads the configuration; an error refuses the module. Call it in init.
-func OnConfig(f func(Config) error) { configure = f }
+func OnConfig(f func(Config) error) { guest.OnConfig = f }
 
 // Run decides on an encoded record, aligned to 8 bytes, and returns the encoded
 // plan, nil when the module declines. The gateway's call ends here, and so may
@@ -40,17 +31,17 @@ func Run(record []byte) []byte {
 }
 
 // Configure gives the module an encoded configuration, aligned to 8 bytes.
-func Configure(record []byte) error {
-	if configure == nil {
-		return nil
-	}
-	if len(record) < abi.ConfigSize {
-		return errors.New("record is not a configuration")
-	}
-	head := (*abi.Config)(unsafe.Pointer(&record[0]))
-	if head.Magic != abi.MagicConfig {
-		return errors.New("record is not a configuration")
-	}
-	r := Request{record: record}
-	return configure(Config{Name: r.Text(head.Name), JSON: []byte(r.Text(head.Data))})
-}
+func Configure(record []byte) error { return guest.Configure(record) }
+
+// Log tells the gateway's log a line, abi.LevelInfo or another; the manifest
+// grants it by "log". In an author's test nothing is told.
+func Log(level uint32, text string) { guest.Log(level, text) }
+
+// CounterAdd adds to one of 64 counters that all instances of the module share,
+// and that outlive them and their version, and returns what it then is; the
+// manifest grants it by "counters". It is for decisions, not for OnConfig: what
+// it answers is recorded, so that a decision can be repeated.
+func CounterAdd(id uint32, delta int64) int64 { return guest.CounterAdd(id, delta) }
+
+// Metric sets one of 64 metrics of the module; the manifest grants it by "metrics".
+func Metric(id uint32, value float64) { guest.Metric(id, value) }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire/internal/lex"
 )
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
@@ -83,3 +85,7 @@ func blank(s raw) bool {
 	}
 	return true
 }
+
+// AppendString appends s as a JSON string, quotes included; what is not UTF-8
+// becomes U+FFFD.
+func AppendString[S ~string | ~[]byte](dst []byte, s S) []byte { return lex.AppendString(dst, s) }

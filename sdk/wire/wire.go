@@ -26,11 +26,13 @@ const (
 	OpBatches  // create, list, get, cancel
 	OpRealtime // WebSocket
 	OpPass     // the provider's own API as it is
+	OpPipeline // several steps as one call; the gateway's own
+	OpTool     // a call of an MCP server's tool; the gateway's own
 	NumOps     // one past the last operation
 )
 
 var opNames = [NumOps]string{"", "chat", "embeddings", "completions", "count-tokens", "images", "image-edits", "speech",
-	"transcription", "translation", "moderation", "rerank", "files", "batches", "realtime", "pass"}
+	"transcription", "translation", "moderation", "rerank", "files", "batches", "realtime", "pass", "pipeline", "tool"}
 
 // String returns the stable name, "" for OpNone.
 func (o Op) String() string { return nameOf(opNames[:], int(o)) }

@@ -2,97 +2,81 @@ package main
 
 import (
 	"bytes"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
-	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 )
 
-func TestRustLayoutIsCurrent(t *testing.T) {
-	got, err := os.ReadFile("../../rust/src/layout.rs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, Layout()) {
-		t.Error("sdk/rust/src/layout.rs is not what package abi says; run `go generate ./sdk/abi` and rebuild the modules")
-	}
-}
+const root = "../../.."
 
-// schema parses package abi.
-func schema(t *testing.T) []*ast.File {
-	t.Helper()
-	names, err := filepath.Glob("../*.go")
+// TestGeneratedFilesAreCurrent finds files that package abi has left behind.
+func TestGeneratedFilesAreCurrent(t *testing.T) {
+	files, err := outputs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var files []*ast.File
-	for _, name := range names {
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+	for name, want := range files {
+		got, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(name, "_test.go") {
-			files = append(files, f)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not what package abi says: go generate ./sdk/abi, then sdk/build.sh build", name)
 		}
-	}
-	return files
-}
-
-// TestCommentsSayOffsets holds each field's comment to where the field is.
-func TestCommentsSayOffsets(t *testing.T) {
-	byName := map[string]reflect.Type{}
-	for _, v := range structs {
-		byName[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
-	}
-	for _, f := range schema(t) {
-		ast.Inspect(f, func(n ast.Node) bool {
-			spec, ok := n.(*ast.TypeSpec)
-			if !ok {
-				return true
-			}
-			layout := byName[spec.Name.Name]
-			if layout == nil {
-				t.Fatalf("struct %s is not generated", spec.Name.Name)
-			}
-			for i, field := range spec.Type.(*ast.StructType).Fields.List {
-				said, _, _ := strings.Cut(field.Comment.Text(), ":")
-				if got := layout.Field(i); said != strconv.Itoa(int(got.Offset)) || field.Names[0].Name != got.Name {
-					t.Errorf("%s.%s is said to be at %q; it is at %d", spec.Name.Name, field.Names[0].Name, said, got.Offset)
-				}
-			}
-			delete(byName, spec.Name.Name)
-			return false
-		})
-	}
-	if len(byName) > 0 {
-		t.Errorf("structs %v are not in the schema", byName)
 	}
 }
 
-// TestAllConstantsAreGenerated finds those that the list has forgotten.
-func TestAllConstantsAreGenerated(t *testing.T) {
-	known := map[string]bool{"MAJOR": true, "MINOR": true, "VERSION": true} // within ABI
-	for _, c := range constants {
-		known[c.name] = true
-	}
-	for _, f := range schema(t) {
-		for _, d := range f.Decls {
-			decl, ok := d.(*ast.GenDecl)
-			if !ok || decl.Tok != token.CONST {
-				continue
-			}
-			for _, spec := range decl.Specs {
-				for _, name := range spec.(*ast.ValueSpec).Names {
-					if rust := strings.ToUpper(snake(name.Name)); !known[rust] && !strings.HasSuffix(rust, "_SIZE") {
-						t.Errorf("constant %s is not generated", name.Name)
-					}
-				}
-			}
+func TestNames(t *testing.T) {
+	f := func(name, snaked, camelled string) {
+		t.Helper()
+		if snake(name) != snaked || camel(name) != camelled {
+			t.Errorf("%s is %s and %s; want %s and %s", name, snake(name), camel(name), snaked, camelled)
 		}
+	}
+	f("ID", "id", "id")
+	f("NowMS", "now_ms", "nowMs")
+	f("TTFTMS", "ttft_ms", "ttftMs")
+	f("RetryAfterMS", "retry_after_ms", "retryAfterMs")
+	f("InTokens", "in_tokens", "inTokens")
+	f("MagicRequest", "magic_request", "magicRequest")
+}
+
+// TestBadSchemas: what cannot be told to all languages is refused.
+func TestBadSchemas(t *testing.T) {
+	f := func(want, source string) {
+		t.Helper()
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "abi.go"), []byte("package abi\n"+source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := load(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v; want %q", source, err, want)
+		}
+	}
+	f("must fit an unsigned 32-bit number", "const Big = 1 << 32")
+	f("must fit an unsigned 32-bit number", "const Less = -1")
+	f("is no struct", "type Name string")
+	f(`it must say "4: "`, "type T struct {\n\tA uint32 // 0: first\n\tB uint32 // 8: second\n}")
+	f(`it must say "0: "`, "type T struct {\n\tA uint32\n}")
+	f("ends in padding", "type T struct {\n\tA uint64 // 0: first\n\tB uint32 // 8: second\n}")
+	f("undefined", "const A = B")
+}
+
+func TestBadPages(t *testing.T) {
+	s := &schema{structs: []*structure{{name: "T", fields: []field{{name: "A", kind: "uint32", size: 4, about: "Flag… | first"}}}}}
+	f := func(want, text string) {
+		t.Helper()
+		if _, err := page(s, []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v; want %q", text, err, want)
+		}
+	}
+	f("T is not shown", "text")
+	f("nothing is called U", "<!-- abi: U -->\n<!-- end -->")
+	f("shown twice", "<!-- abi: T -->\n<!-- end -->\n<!-- abi: T -->\n<!-- end -->")
+	f("it has no", "<!-- abi: T -->\n")
+	got, err := page(s, []byte("before\n<!-- abi: T -->\nold\n<!-- end -->\nbehind"))
+	if err != nil || !strings.Contains(string(got), "| 0 | 4 | uint32 | `a` | `FLAG_…` \\| first |\n\n<!-- end -->\nbehind") || strings.Contains(string(got), "old") {
+		t.Errorf("got %s, %v", got, err)
 	}
 }

@@ -28,6 +28,12 @@ impl Rank {
         Rank { n: 0, entries: [Entry { class: 0, drawn: 0 }; MAX] }
     }
 
+    /// What the gateway's own order ranks by: targets that rest come last, and
+    /// before that priority counts.
+    pub fn class(priority: u32, resting: bool) -> u64 {
+        (resting as u64) << 32 | priority as u64
+    }
+
     /// Empties the rank.
     pub fn reset(&mut self) {
         self.n = 0;
@@ -77,7 +83,7 @@ impl Rank {
 }
 
 /// The output function of SplitMix64: a random-looking bijection.
-fn mix(mut x: u64) -> u64 {
+pub fn mix(mut x: u64) -> u64 {
     x = (x ^ x >> 30).wrapping_mul(0xbf58476d1ce4e5b9);
     x = (x ^ x >> 27).wrapping_mul(0x94d049bb133111eb);
     x ^ x >> 31

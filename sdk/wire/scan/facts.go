@@ -8,6 +8,8 @@
 // decided on is what the upstream reads.
 package scan
 
+import "math"
+
 // Span is a half-open range of byte offsets in the body. The zero Span is "absent".
 type Span struct{ From, To int }
 
@@ -93,6 +95,16 @@ const (
 	maxKeptRefs  = 1 << 6
 	maxKeptBuf   = 64 << 10
 )
+
+// Longest is the most tokens that all answers together may have by what the
+// request says, 0: it does not say.
+func (f *Facts) Longest() int64 {
+	n := max(f.N, 1)
+	if f.MaxTokens > math.MaxInt64/n {
+		return math.MaxInt64
+	}
+	return f.MaxTokens * n
+}
 
 // Reset forgets everything but keeps the buffers.
 func (f *Facts) Reset() {

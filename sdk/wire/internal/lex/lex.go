@@ -44,6 +44,9 @@ func (r *Reader) Done() bool {
 	return !r.bad && r.i == len(r.b)
 }
 
+// Pos is the offset behind what has been taken last.
+func (r *Reader) Pos() int { return r.i }
+
 // Bad reports whether the text has been found invalid so far.
 func (r *Reader) Bad() bool { return r.bad }
 
