@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"math"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -101,18 +103,19 @@ func embeddings(model string, in []string, dims int, packed bool) ([]byte, wire.
 	return append(dst, "}}"...), u
 }
 
-// vector appends a unit vector that depends on text alone.
+// vector appends a unit vector that depends on text alone: texts of the same
+// words have the same one, and near ones as far as they share words.
 func vector(dst []byte, text string, dims int, packed bool) []byte {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(text))
-	state, sum := h.Sum64()|1, 0.0
-	v := make([]float64, dims)
-	for i := range v {
-		state ^= state << 13
-		state ^= state >> 7
-		state ^= state << 17
-		v[i] = float64(int64(state)) / math.MaxInt64
-		sum += v[i] * v[i]
+	v, sum := make([]float64, dims), 0.0
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if len(words) == 0 {
+		words = []string{text}
+	}
+	for _, word := range words {
+		addWord(v, word)
+	}
+	for _, x := range v {
+		sum += x * x
 	}
 	norm := math.Sqrt(sum)
 	if packed {
@@ -130,4 +133,17 @@ func vector(dst []byte, text string, dims int, packed bool) []byte {
 		dst = strconv.AppendFloat(append(dst, sep), x/norm, 'g', 8, 32)
 	}
 	return append(dst, ']')
+}
+
+// addWord adds the direction of a word to v.
+func addWord(v []float64, word string) {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(word))
+	state := h.Sum64() | 1
+	for i := range v {
+		state ^= state << 13
+		state ^= state >> 7
+		state ^= state << 17
+		v[i] += float64(int64(state)) / math.MaxInt64
+	}
 }

@@ -14,7 +14,7 @@ fn priority(req: &Request, plan: &mut Plan) {
     rank.reset();
     for i in 0..req.len() {
         let t = req.target(i);
-        rank.add((resting(t) as u64) << 32 | t.priority as u64, t.weight);
+        rank.add(Rank::class(t.priority, resting(t)), t.weight);
     }
     rank.draw(req.facts.rand);
     for i in rank.order() {
