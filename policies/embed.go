@@ -7,7 +7,8 @@ import "embed"
 
 // Default is the bundle, its tests left out.
 //
-//go:embed identity.rego model.rego network.rego limits.rego access.rego data.json probes.json schemas
+//go:embed access.rego catalogue.rego handling.rego identity.rego limits.rego model.rego names.rego network.rego operation.rego residency.rego
+//go:embed schedule.rego tools.rego data.json probes.json schemas
 var Default embed.FS
 
 // InputSchema is the JSON schema of the input that every policy is given.
