@@ -43,7 +43,7 @@ func moneyHost(t *testing.T) (*Host, *flight) {
 func TestFreeAttemptsAreReservedOnce(t *testing.T) {
 	h, f := moneyHost(t)
 	for _, bound := range []int64{0, 0, 7, 7} {
-		if err := h.Cover(&f.Call, bound); err != nil {
+		if err := h.Cover(&f.Call, call.Bound{USD: bound}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,7 +62,7 @@ func TestFreeAttemptsAreReservedOnce(t *testing.T) {
 func TestPanickedCallIsSettled(t *testing.T) {
 	for _, sent := range []bool{false, true} {
 		h, f := moneyHost(t)
-		if err := h.Cover(&f.Call, 100); err != nil {
+		if err := h.Cover(&f.Call, call.Bound{USD: 100}); err != nil {
 			t.Fatal(err)
 		}
 		want := int64(0)
@@ -94,5 +94,23 @@ func TestCallersNamesDoNotGrowTheHost(t *testing.T) {
 	_, err := g.model([]byte(strings.Repeat("x", 1<<20)))
 	if err == nil || err.Status != 404 || len(err.Message) > 1000 {
 		t.Errorf("got %.200v", err)
+	}
+}
+
+// TestPanicCostsNoMoreThanIsReserved: what attempts before it have cost is part
+// of what was reserved.
+func TestPanicCostsNoMoreThanIsReserved(t *testing.T) {
+	h, f := moneyHost(t)
+	if err := h.Cover(&f.Call, call.Bound{USD: 200}); err != nil { // two beside each other
+		t.Fatal(err)
+	}
+	h.Sent(&f.Call)
+	f.SentUp, f.Target = true, &call.Target{Name: "a/b"}
+	f.Attempts = append(f.Attempts, call.Attempt{Target: f.Target, Lost: true, Cost: 90, Provenance: call.CostEstimated})
+	id := f.ID
+	h.Done(&f.Call)
+	cost, found, err := h.ledger.Row(context.Background(), id)
+	if cost != 200 || !found || err != nil || h.budget.Stats().Open != 0 || h.budget.Stats().Overruns != 0 {
+		t.Errorf("recorded %t at %d (%v), %+v; want 200", found, cost, err, h.budget.Stats())
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signalbox-ai/signalbox/host/budget"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
@@ -12,15 +11,17 @@ import (
 // TestWhatCannotBeBoundedIsReserved: under a budget, what may create a batch
 // is never free, however it is written, and a session needs a price.
 func TestWhatCannotBeBoundedIsReserved(t *testing.T) {
-	h := &Host{}
+	h, first := moneyHost(t)
+	chain := first.chain
+	h.Done(&first.Call)
 	const unbounded = 5e9
 	f := func(op wire.Op, method, path string, price *call.Price, want int64, code string) {
 		t.Helper()
-		fl := &flight{gen: &generation{unbounded: unbounded}, chain: &budget.Chain{}}
+		fl := &flight{gen: &generation{unbounded: unbounded}, money: money{chain: chain}}
 		fl.Op, fl.Method, fl.Path, fl.Received = op, method, path, time.Now()
 		got, err := h.bound(fl, &call.Target{Name: "a/b", Price: price})
-		if got != want || (err == nil) != (code == "") || err != nil && err.Code != code {
-			t.Errorf("%s %s %q: bound %d, %v; want %d %s", op, method, path, got, err, want, code)
+		if got.USD != want || (err == nil) != (code == "") || err != nil && err.Code != code {
+			t.Errorf("%s %s %q: bound %+v, %v; want %d %s", op, method, path, got, err, want, code)
 		}
 	}
 	for _, path := range []string{"", "?x=y", "/", "/?x=y", "/batch_1", "/batch_1/cancel/", "/cancel", "?/b/cancel", "/a/b/cancel"} {

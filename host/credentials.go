@@ -1,43 +1,28 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/admin"
-	"github.com/signalbox-ai/signalbox/host/auth"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/config"
 	"github.com/signalbox-ai/signalbox/host/provider"
-	"github.com/signalbox-ai/signalbox/host/seal"
 	"github.com/signalbox-ai/signalbox/host/store"
 )
 
-// sealKeyFile holds the key of stored credentials where the configuration
-// gives none.
-const sealKeyFile = "secrets.key"
-
-// openSeal readies the box that stored credentials lie in.
-func (h *Host) openSeal(key config.Secret) (err error) {
-	if key == "" {
-		if key, _, err = config.Keep(filepath.Join(h.dir, sealKeyFile), auth.Secret); err != nil {
-			return err
-		}
-	}
-	h.box, err = seal.New(key.Reveal())
-	return err
+// credentialPlace ties a sealed credential to its row.
+func credentialPlace(providerName, name string) string {
+	return "credential/" + providerName + "/" + name + "/sealed"
 }
-
-// purpose ties a sealed credential to its place.
-func purpose(providerName, name string) string { return "credential " + providerName + "/" + name }
 
 // storedCredentials are those that were given through the admin API, by
 // provider. When one of them retires, the providers are made anew.
-func (h *Host) storedCredentials(ctx context.Context) (map[string][]provider.SpecCredential, error) {
+func (h *Host) storedCredentials(ctx context.Context, g *generation) (map[string][]provider.SpecCredential, error) {
 	list, err := h.store.Credentials(ctx, time.Now())
 	if err != nil {
 		return nil, err
@@ -45,7 +30,7 @@ func (h *Host) storedCredentials(ctx context.Context) (map[string][]provider.Spe
 	out := map[string][]provider.SpecCredential{}
 	var next time.Time
 	for _, c := range list {
-		value, err := h.box.Open(c.Sealed, purpose(c.Provider, c.Name))
+		value, err := h.seal.Open(ctx, sealCredential, credentialPlace(c.Provider, c.Name), c.Sealed)
 		if err != nil {
 			return nil, fmt.Errorf("cannot open stored credential %q of provider %q: %w", c.Name, c.Provider, err)
 		}
@@ -55,7 +40,15 @@ func (h *Host) storedCredentials(ctx context.Context) (map[string][]provider.Spe
 		}
 	}
 	h.retire.at(next)
+	g.stored = list
 	return out, nil
+}
+
+// sameCredentials reports whether two lists of the store hold the same.
+func sameCredentials(a, b []store.Credential) bool {
+	return slices.EqualFunc(a, b, func(a, b store.Credential) bool {
+		return a.Provider == b.Provider && a.Name == b.Name && bytes.Equal(a.Sealed, b.Sealed) && a.Weight == b.Weight && a.Retires.Equal(b.Retires)
+	})
 }
 
 // retireSoon calls for a look at the stored credentials when one has retired.
@@ -99,7 +92,10 @@ func (h *Host) AddCredential(ctx context.Context, c admin.NewCredential) error {
 	if slices.ContainsFunc(p.Credentials, func(o config.Credential) bool { return o.Name == c.Name }) {
 		return admin.ErrCredentialExists
 	}
-	row := h.sealed(c)
+	row, err := h.sealed(ctx, c)
+	if err != nil {
+		return err
+	}
 	if err := h.store.AddCredential(ctx, row); errors.Is(err, store.ErrCredentialExists) {
 		return admin.ErrCredentialExists
 	} else if err != nil {
@@ -111,9 +107,9 @@ func (h *Host) AddCredential(ctx context.Context, c admin.NewCredential) error {
 	return nil
 }
 
-func (h *Host) sealed(c admin.NewCredential) store.Credential {
-	return store.Credential{Provider: c.Provider, Name: c.Name, Weight: c.Weight, Created: time.Now(),
-		Sealed: h.box.Seal([]byte(c.Value), purpose(c.Provider, c.Name))}
+func (h *Host) sealed(ctx context.Context, c admin.NewCredential) (store.Credential, error) {
+	text, err := h.seal.Seal(ctx, sealCredential, credentialPlace(c.Provider, c.Name), []byte(c.Value))
+	return store.Credential{Provider: c.Provider, Name: c.Name, Weight: c.Weight, Created: time.Now(), Sealed: text}, err
 }
 
 // RotateCredential implements admin.Credentials: the new value serves from now
@@ -136,15 +132,22 @@ func (h *Host) RotateCredential(ctx context.Context, c admin.NewCredential, over
 	if i < 0 {
 		return h.unknownCredential(c.Provider, c.Name)
 	}
-	value, err := h.box.Open(list[i].Sealed, purpose(c.Provider, c.Name))
+	value, err := h.seal.Open(ctx, sealCredential, credentialPlace(c.Provider, c.Name), list[i].Sealed)
 	if err != nil {
 		return fmt.Errorf("cannot open stored credential %q of provider %q: %w", c.Name, c.Provider, err)
 	}
 	c.Weight = list[i].Weight
 	now := time.Now()
-	old := h.sealed(admin.NewCredential{Provider: c.Provider, Name: fmt.Sprintf("%s~%d", c.Name, now.UnixMilli()), Value: string(value)})
+	old, err := h.sealed(ctx, admin.NewCredential{Provider: c.Provider, Name: fmt.Sprintf("%s~%d", c.Name, now.UnixMilli()), Value: string(value)})
+	if err != nil {
+		return err
+	}
 	old.Retires = now.Add(max(overlap, time.Millisecond))
-	if err := h.store.RotateCredential(ctx, h.sealed(c), old); err != nil {
+	row, err := h.sealed(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := h.store.RotateCredential(ctx, row, old); err != nil {
 		return err
 	}
 	return h.replace(ctx, h.gen.Load().cfg)
@@ -213,6 +216,13 @@ func credentialRow(providerName string, c *call.Credential, now int64) admin.Cre
 	}
 	row.Requests = quotaRow(c.Rate.Requests(now))
 	row.Tokens = quotaRow(c.Rate.Tokens(now))
+	requests, tokens := c.Rate.Resets()
+	if row.Requests != nil {
+		row.Requests.Reset = time.UnixMilli(requests).UTC()
+	}
+	if row.Tokens != nil {
+		row.Tokens.Reset = time.UnixMilli(tokens).UTC()
+	}
 	return row
 }
 

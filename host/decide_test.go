@@ -15,8 +15,8 @@ import (
 	"github.com/signalbox-ai/signalbox/host/budget"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/config"
+	"github.com/signalbox-ai/signalbox/host/live"
 	"github.com/signalbox-ai/signalbox/host/policy"
-	"github.com/signalbox-ai/signalbox/host/store"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -42,13 +42,13 @@ func openBundle(t *testing.T, h *Host, rules string) *policy.Engine {
 }
 
 // testHost has what a decision needs: a log, which is returned, and a budget.
-func testHost(t *testing.T) (*Host, *bytes.Buffer) {
+func testHost(t testing.TB) (*Host, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
 	dir, ctx := t.TempDir(), context.Background()
-	h := &Host{log: slog.New(slog.NewTextHandler(&log, nil)), dir: dir}
+	h := &Host{log: slog.New(slog.NewTextHandler(&log, nil)), dir: dir, passing: live.New(rowOf)}
 	var err error
-	if h.store, err = store.Open(ctx, "sqlite:"+filepath.Join(dir, "signalbox.db"), store.Options{}); err != nil {
+	if err = h.openStore(ctx, config.Store{URL: config.Secret("sqlite:" + filepath.Join(dir, "signalbox.db"))}); err != nil {
 		t.Fatal(err)
 	}
 	h.budget, err = budget.Open(ctx, dir, h.store.Bank(), budget.Options{})
@@ -59,6 +59,7 @@ func testHost(t *testing.T) (*Host, *bytes.Buffer) {
 		if err := errors.Join(h.budget.Close(), h.store.Close()); err != nil {
 			t.Error(err)
 		}
+		h.lock.Unlock()
 	})
 	return h, &log
 }
@@ -74,27 +75,31 @@ func testFlight(e *policy.Engine) *flight {
 // refuses the request, and the log says what it was.
 func TestLimitsThatNobodyCanHold(t *testing.T) {
 	h, log := testHost(t)
-	limit := func(unit, tz string) *policy.Engine {
-		return openBundle(t, h, `obligations["limits"] := [{"scope": "key/k-1", "unit": "`+unit+`", "window": {"unit": "day", "tz": "`+tz+`"}, "max": 5}]`)
+	limit := func(scope, unit string) *policy.Engine {
+		return openBundle(t, h, `obligations["limits"] := [{"scope": "`+scope+`", "unit": "`+unit+`", "window": {"unit": "day", "tz": "Europe/Berlin"}, "max": 5}]`)
 	}
-	for _, unit := range []string{"tokens", "requests"} {
+	for _, scope := range []string{"model/other", "model/b"} {
 		log.Reset()
-		e := limit(unit, "UTC")
+		e := limit(scope, "tokens")
 		for range 2 { // nor is it forgotten the second time
 			f := testFlight(e)
 			err := h.decide(f)
 			if err == nil || err.Status != 403 || err.Code != "policy_error" || err.Class != wire.ClassPolicy || f.chain != nil {
-				t.Fatalf("a limit of %s: got %+v", unit, err)
+				t.Fatalf("a limit on %s: got %+v", scope, err)
 			}
 		}
-		if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), `unit \"`+unit+`\"`) ||
+		if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), scope) ||
 			!strings.Contains(log.String(), "request=req_") || strings.Count(log.String(), "\n") != 2+1 {
 			t.Errorf("logged %s", log)
 		}
 	}
-	f := testFlight(limit("usd_nano", "Europe/Berlin"))
-	if err := h.decide(f); err != nil || f.chain == nil {
-		t.Errorf("a limit of money: got %v", err)
+	for _, scope := range []string{"key/k-1", "team/any", "model/a/b"} {
+		for _, unit := range []string{"usd_nano", "tokens", "requests"} {
+			f := testFlight(limit(scope, unit))
+			if err := h.decide(f); err != nil || f.chain == nil {
+				t.Errorf("a limit of %s on %s: got %v", unit, scope, err)
+			}
+		}
 	}
 }
 
@@ -113,12 +118,12 @@ func TestDescribe(t *testing.T) {
 		"up/own": {Targets: []*call.Target{target(up, "own", nil)}},
 	}}
 	got, err := g.describe()
-	want := policy.Catalogue{
+	want := policy.Catalogue{Models: map[string]policy.CatalogueModel{
 		"up/m": {Provider: "up", Model: "m", Region: "eu", Tags: []string{"a", "b", "z"}, Context: 1000, MaxOutput: 100,
 			Price: &policy.CataloguePrice{Input: 2, Output: 3, LongFrom: 500, LongInput: 4, LongOutput: 6}},
 		"down/m": {Provider: "down", Model: "m"},
 		"up/own": {Provider: "up", Model: "own"},
-	}
+	}, Aliases: map[string][]string{"fast": {"down/m", "up/m"}, "safe": {"up/m"}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -131,7 +136,7 @@ func TestDescribe(t *testing.T) {
 const dear = `deny contains {"code": "dear"} if data.signalbox.catalogue.models[input.request.model].price.output > 10`
 
 func priced(output int64) policy.Catalogue {
-	return policy.Catalogue{"a/b": {Price: policy.PriceOf(&call.Price{Output: output})}}
+	return policy.Catalogue{Models: map[string]policy.CatalogueModel{"a/b": {Price: policy.PriceOf(&call.Price{Output: output})}}}
 }
 
 // TestPolicyOfGenerations: one engine goes from generation to generation, with

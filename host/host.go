@@ -2,32 +2,55 @@ package host
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/host/access"
 	"github.com/signalbox-ai/signalbox/host/admin"
+	"github.com/signalbox-ai/signalbox/host/alert"
 	"github.com/signalbox-ai/signalbox/host/auth"
 	"github.com/signalbox-ai/signalbox/host/budget"
+	"github.com/signalbox-ai/signalbox/host/cache"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/config"
+	"github.com/signalbox-ai/signalbox/host/content"
+	"github.com/signalbox-ai/signalbox/host/decision"
+	"github.com/signalbox-ai/signalbox/host/directory"
+	"github.com/signalbox-ai/signalbox/host/disk"
 	"github.com/signalbox-ai/signalbox/host/dispatch"
+	"github.com/signalbox-ai/signalbox/host/filter"
+	"github.com/signalbox-ai/signalbox/host/hint"
+	"github.com/signalbox-ai/signalbox/host/jwt"
+	"github.com/signalbox-ai/signalbox/host/lane"
 	"github.com/signalbox-ai/signalbox/host/ledger"
+	"github.com/signalbox-ai/signalbox/host/limit"
+	"github.com/signalbox-ai/signalbox/host/live"
+	"github.com/signalbox-ai/signalbox/host/openapi"
+	"github.com/signalbox-ai/signalbox/host/pipeline"
+	"github.com/signalbox-ai/signalbox/host/policy/trail"
 	"github.com/signalbox-ai/signalbox/host/provider"
 	"github.com/signalbox-ai/signalbox/host/provider/depot"
+	"github.com/signalbox-ai/signalbox/host/queue"
+	"github.com/signalbox-ai/signalbox/host/redis"
+	"github.com/signalbox-ai/signalbox/host/release"
+	"github.com/signalbox-ai/signalbox/host/route"
 	"github.com/signalbox-ai/signalbox/host/seal"
 	"github.com/signalbox-ai/signalbox/host/server"
 	"github.com/signalbox-ai/signalbox/host/spool"
 	"github.com/signalbox-ai/signalbox/host/store"
+	"github.com/signalbox-ai/signalbox/host/store/postgres"
 	"github.com/signalbox-ai/signalbox/host/telemetry"
 	"github.com/signalbox-ai/signalbox/host/tenant"
-	"github.com/signalbox-ai/signalbox/sdk/wire"
+	"github.com/signalbox-ai/signalbox/host/trace"
+	"github.com/signalbox-ai/signalbox/host/trust"
 )
 
 // Options of a Host.
@@ -35,6 +58,8 @@ type Options struct {
 	Log *slog.Logger
 	// Load reads the configuration again; a reload without it is refused.
 	Load func() (*config.Config, error)
+	// Version is the program's.
+	Version string
 }
 
 // Host is a gateway.
@@ -45,26 +70,70 @@ type Host struct {
 	started time.Time
 
 	ids        *call.IDs
-	store      *store.Store
+	lock       *disk.Lock // of dir
+	store      store.Store
 	ledger     *ledger.Ledger
 	budget     *budget.Pool
+	redis      *redis.Client // nil: there is none
+	limits     *limit.Limits
+	held       atomic.Pointer[heldLimits]
 	keys       *auth.Keys
+	admins     *auth.Keys
+	directory  atomic.Pointer[directory.Directory]
+	issuers    atomic.Pointer[jwt.Verifier] // of callers' tokens, nil: none is known
+	logins     atomic.Pointer[jwt.Verifier] // of administrators
+	diary      *diary
 	tenants    *tenant.Keeper
+	cache      *cache.Cache       // nil: there is none
+	cacheFile  *cache.File        // of it, nil: there is none
+	meanings   *postgres.Meanings // where gateways share them, nil: they do not
+	learner    *learner           // of what requests mean, nil: there is none
+	hints      *hint.Hints
+	decisions  *decision.Log
+	trail      *trail.Log // of policy, nil: there is none
+	trials     trials
 	metrics    *telemetry.Metrics
+	tracer     *trace.Tracer   // nil: nothing is exported
+	push       *telemetry.Push // of metrics, nil: there is none
+	access     *access.Log     // nil: there is none
+	content    *content.Log    // of prompts and answers, nil: there is none
+	router     *route.Router
+	routes     *release.Registry
+	filters    *filter.Set
+	filterMods *release.Registry
 	supervisor *provider.Supervisor
 	depot      *depot.Depot
 	dispatch   *dispatch.Dispatcher
+	queue      *queue.Room
+	tools      *toolbox
+	mirror     *mirror
+	runs       pipeline.Runs // of pipelines, the last ones
+	prober     *prober
+	follower   *follower
+	passing    *live.Hub
 	server     *server.Server
 	admin      *admin.Server
 
-	gen     atomic.Pointer[generation]
-	reload  sync.Mutex // one reload at a time
-	box     *seal.Box  // for what the store keeps secret
-	retire  retireSoon
-	closed  bool // guarded by reload
-	states  states
-	chains  chains
-	flights sync.Pool
+	watch     *watch // of providers
+	play      *playground
+	desk      desk
+	gen       atomic.Pointer[generation]
+	reload    sync.Mutex // one reload at a time
+	seal      *seal.Ring // for what the store keeps secret
+	audit     *auditor
+	alerts    *alert.Manager
+	lookout   *lookout
+	retire    retireSoon
+	retention *retention
+	signers   atomic.Pointer[trust.Keys] // of modules
+
+	routeNotices  lane.Notices
+	filterNotices lane.Notices
+	closed        bool // guarded by reload
+	states        states
+	chains        chains
+	rates         rateChains
+	flights       sync.Pool
 }
 
 // New opens the store, recovers what an earlier run left, starts the adapters
@@ -76,7 +145,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 	}
 	h.flights.New = func() any {
 		f := &flight{}
-		f.Owner = f
+		f.Owner, f.Find, f.gate = f, h.find, h.enter
 		return f
 	}
 	defer func() {
@@ -85,6 +154,12 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 		}
 	}()
 	if err = h.openState(ctx, cfg); err != nil {
+		return h, err
+	}
+	if err = h.openRoutes(ctx, cfg); err == nil {
+		err = h.openFilters(ctx, cfg)
+	}
+	if err != nil {
 		return h, err
 	}
 	if h.depot, err = depot.Open(filepath.Join(h.dir, "adapters")); err != nil {
@@ -99,6 +174,10 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 		Attempts: cfg.Limits.Attempts, Deadline: cfg.Limits.Deadline, Log: h.log, Observe: noteRate,
 		Timeouts: call.Timeouts{Connect: cfg.Timeouts.Connect, FirstByte: cfg.Timeouts.FirstByte, Idle: cfg.Timeouts.Idle},
 	}, h)
+	h.queue = queue.New(queue.Options(cfg.Queue))
+	if err = h.openTools(ctx, cfg); err != nil {
+		return h, err
+	}
 	g, err := h.build(ctx, cfg, nil)
 	if err != nil {
 		return h, err
@@ -106,37 +185,67 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 	if err = h.publish(ctx, g); err != nil {
 		return h, err
 	}
-	return h, h.openDoors(cfg)
+	h.watch, h.play = newWatch(h), newPlayground(h)
+	h.mirror, h.prober, h.diary = newMirror(h), newProber(h), newDiary(h)
+	h.retention = newRetention(h)
+	if err = h.openAlerts(ctx, cfg); err != nil {
+		return h, err
+	}
+	if err = h.openDoors(cfg); err == nil {
+		h.follower = newFollower(h, cfg.Store.Poll)
+	}
+	return h, err
 }
 
 // openState opens what is durable and makes good what a crash left open.
 func (h *Host) openState(ctx context.Context, cfg *config.Config) (err error) {
-	if h.store, err = store.Open(ctx, cfg.Store.URL, store.Options{Log: h.log}); err != nil {
+	if err = h.openStore(ctx, cfg.Store); err != nil {
 		return err
 	}
-	if h.ledger, err = ledger.Open(ctx, h.dir, h.store, ledger.Options{Log: h.log}); err != nil {
+	if err = h.openSeal(ctx, cfg.Secrets); err == nil {
+		err = h.openAudit(ctx, cfg)
+	}
+	if err != nil {
+		return err
+	}
+	if h.ledger, err = ledger.Open(ctx, h.dir, h.store, ledgerOptions(cfg, h.log)); err != nil {
 		return err
 	}
 	if h.budget, err = budget.Open(ctx, h.dir, h.store.Bank(), budget.Options{Log: h.log}); err != nil {
 		return err
 	}
+	if err = h.openLimits(cfg); err != nil {
+		return err
+	}
 	if err = h.recover(ctx); err != nil {
 		return err
 	}
+	if err = h.openDecisions(ctx, cfg); err != nil {
+		return err
+	}
+	if err = h.openTrail(cfg.Policy); err != nil {
+		return err
+	}
 	h.tenants = tenant.New(h.store)
-	h.ids = call.NewIDs(0, h.ledger.Last())
-	pepper, _, err := h.store.Secret(ctx, "key-pepper", 32)
+	if err = h.openCache(ctx, cfg); err != nil {
+		return err
+	}
+	h.ids = call.NewIDs(h.store.Node().Number, h.ledger.Last())
+	pepper, err := h.secret(ctx, "key-pepper", 32)
 	if err != nil {
 		return err
 	}
 	h.keys = auth.New(pepper)
-	if err := h.openSeal(cfg.Secrets.Key); err != nil {
+	if pepper, err = h.secret(ctx, "admin-pepper", 32); err != nil {
 		return err
 	}
+	h.admins = auth.New(pepper)
 	h.retire.timer = time.AfterFunc(time.Hour, h.retired)
 	h.retire.timer.Stop() // nothing retires yet
 	h.metrics = telemetry.New()
-	return nil
+	h.passing = live.New(rowOf)
+	h.passing.Start()
+	return h.openTelemetry(ctx, cfg)
 }
 
 // openDoors makes the two servers; Run opens them.
@@ -145,41 +254,36 @@ func (h *Host) openDoors(cfg *config.Config) error {
 	if err := uploads.Clean(); err != nil {
 		return err
 	}
-	opt := server.Options{MaxBody: int(cfg.Limits.MaxBody), MaxUpload: int64(cfg.Limits.MaxUpload), Uploads: uploads, Log: h.log}
-	if cfg.Listen.TLS.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(cfg.Listen.TLS.Cert, cfg.Listen.TLS.Key)
-		if err != nil {
-			return fmt.Errorf("cannot load listen.tls: %w", err)
-		}
-		opt.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	opt := server.Options{MaxBody: int(cfg.Limits.MaxBody), MaxUpload: int64(cfg.Limits.MaxUpload), Uploads: uploads, Log: h.log, Document: openapi.Data()}
+	var err error
+	if opt.Proxies, err = proxies(cfg); err != nil {
+		return err
+	}
+	if opt.TLS, err = secure("listen.tls", cfg.Listen.TLS, h.log); err != nil {
+		return err
 	}
 	h.server = server.New(opt, h, h)
 	return h.openAdmin(cfg)
 }
 
-// Models implements server.Catalogue.
-func (h *Host) Models(key []byte) ([]server.Model, *wire.Error) {
-	var f flight
-	if err := h.authenticate(&f, key); err != nil {
-		return nil, err
-	}
-	return h.gen.Load().list(), nil
-}
-
 // Run serves until ctx ends, then lets running requests finish and closes all.
 func (h *Host) Run(ctx context.Context, ready func(data, admin net.Addr)) error {
 	cfg := h.gen.Load().cfg
-	data, err := net.Listen("tcp", cfg.Listen.Data)
+	data, err := listenOn("listen.data", cfg.Listen.Data)
 	if err != nil {
-		return errors.Join(fmt.Errorf("cannot listen on listen.data: %w", err), h.close())
+		return errors.Join(err, h.close())
 	}
-	adm, err := net.Listen("tcp", cfg.Listen.Admin)
+	adm, err := listenOn("listen.admin", cfg.Listen.Admin)
 	if err != nil {
-		return errors.Join(fmt.Errorf("cannot listen on listen.admin: %w", err), data.Close(), h.close())
+		return errors.Join(err, data.Close(), h.close())
+	}
+	if adm, err = h.securely(adm, "admin.tls", cfg.Admin.TLS); err != nil {
+		return errors.Join(err, data.Close(), adm.Close(), h.close())
 	}
 	failed := make(chan error, 2)
 	go func() { failed <- h.server.Serve(data) }()
 	go func() { failed <- h.admin.Serve(adm) }()
+	h.startBatches(ctx)
 	if ready != nil {
 		ready(data.Addr(), adm.Addr())
 	}
@@ -189,9 +293,12 @@ func (h *Host) Run(ctx context.Context, ready func(data, admin net.Addr)) error 
 	case err = <-failed:
 	}
 	h.admin.Draining()
+	h.tools.door.Draining()
 	drain, cancel := context.WithTimeout(context.Background(), cfg.Limits.Drain)
 	defer cancel()
 	err = errors.Join(err, h.server.Stop(drain), h.admin.Stop(drain))
+	err = errors.Join(err, h.stopBatches(drain))
+	h.dispatch.Stop() // reads no more of answers whose callers have left
 	return errors.Join(err, h.close())
 }
 
@@ -203,11 +310,13 @@ func (h *Host) Reload(ctx context.Context) error {
 	if h.opt.Load == nil {
 		return errors.New("cannot reload: there is no configuration to read again")
 	}
+	old := h.gen.Load().cfg
 	cfg, err := h.opt.Load()
 	if err == nil {
 		err = h.replace(ctx, cfg)
 	}
 	h.metrics.Reload(err == nil)
+	h.noteReload(old, cfg, err)
 	if err != nil {
 		return fmt.Errorf("cannot reload, the configuration before it stays: %w", err)
 	}
@@ -220,6 +329,9 @@ func (h *Host) replace(ctx context.Context, cfg *config.Config) error {
 	if err := fixed(old.cfg, cfg); err != nil {
 		return err
 	}
+	if err := h.useSeal(ctx, cfg.Secrets); err != nil {
+		return err
+	}
 	g, err := h.build(ctx, cfg, old)
 	if err != nil {
 		return err
@@ -230,14 +342,26 @@ func (h *Host) replace(ctx context.Context, cfg *config.Config) error {
 // fixed refuses changes that only a restart can make.
 func fixed(old, cfg *config.Config) error {
 	switch {
-	case old.Listen != cfg.Listen:
-		return errors.New("listen cannot change while serving: restart")
+	case !reflect.DeepEqual(old.Listen, cfg.Listen) || old.Admin.TLS != cfg.Admin.TLS || !slices.Equal(old.Admin.Hosts, cfg.Admin.Hosts):
+		return errors.New("listen, admin.tls and admin.hosts cannot change while serving: restart")
+	case old.Dashboard != cfg.Dashboard:
+		return errors.New("dashboard cannot change while serving: restart")
+	case old.Ledger != cfg.Ledger:
+		return errors.New("ledger cannot change while serving: restart")
 	case old.Store != cfg.Store:
 		return errors.New("store cannot change while serving: restart")
-	case old.Secrets.Key != cfg.Secrets.Key:
-		return errors.New("secrets.key cannot change while serving: restart")
 	case old.Plugins.Dir != cfg.Plugins.Dir || old.Plugins.Drain != cfg.Plugins.Drain:
 		return errors.New("plugins cannot change while serving: restart")
+	case old.Counters != cfg.Counters:
+		return errors.New("counters cannot change while serving: restart")
+	case cacheSizes(old.Cache) != cacheSizes(cfg.Cache):
+		return errors.New("cache cannot be turned on or off while serving, nor change its sizes: restart, or set models: listed")
+	case old.Modules != cfg.Modules:
+		return errors.New("modules cannot change while serving: restart")
+	case !reflect.DeepEqual(old.Policy.Decisions, cfg.Policy.Decisions):
+		return errors.New("policy.decisions cannot change while serving: restart")
+	case !reflect.DeepEqual(old.Telemetry, cfg.Telemetry):
+		return errors.New("telemetry cannot change while serving: restart")
 	case old.Limits != cfg.Limits || old.Timeouts != cfg.Timeouts:
 		return errors.New("limits and timeouts cannot change while serving: restart")
 	}
@@ -248,12 +372,42 @@ func fixed(old, cfg *config.Config) error {
 // its last request has.
 func (h *Host) publish(ctx context.Context, g *generation) error {
 	old := h.gen.Load()
-	if err := h.loadKeys(ctx, g.cfg); err != nil {
-		g.discard(old)
+	shadow, err := h.shadowOf(g, old)
+	if err == nil {
+		err = h.checkHeld(ctx, g)
+	}
+	if err == nil {
+		err = h.useAlerts(ctx, g.cfg)
+	}
+	if err == nil {
+		err = h.loadKeys(ctx, g.cfg)
+	}
+	if err == nil {
+		err = g.routes.Commit(ctx)
+	}
+	if err == nil {
+		err = g.filters.commit(ctx, h.filters)
+	}
+	if err != nil {
+		if shadow != h.trials.shadow.Load() {
+			shadow.Close()
+		}
+		h.discard(g, old)
 		return err
 	}
 	g.providers.Commit()
 	h.gen.Store(g)
+	if old == nil {
+		h.openIssuers(nil, g.cfg)
+	} else {
+		h.openIssuers(old.cfg, g.cfg)
+	}
+	h.trials.cast(shadow)
+	h.decisions.Set(keeps(g.cfg.Decisions))
+	h.audit.Set(auditSettings(g.cfg.Audit))
+	h.tools.use(g.cfg)
+	h.watch.use(g.cfg)
+	h.queue.Configure(queue.Options(g.cfg.Queue))
 	if old == nil {
 		return nil
 	}
@@ -261,36 +415,57 @@ func (h *Host) publish(ctx context.Context, g *generation) error {
 	if old.policy != g.policy {
 		old.policy.Close()
 	}
-	if old.router != g.router {
-		return old.router.Close()
-	}
 	return nil
 }
 
 // close ends everything that New opened, in reverse order.
 func (h *Host) close() error {
+	h.follower.Stop() // it may wait for a reload
+	h.passing.Stop()
 	h.reload.Lock()
 	defer h.reload.Unlock()
 	h.closed = true
+	h.retention.Stop()
+	h.watch.Stop()
 	if h.retire.timer != nil {
 		h.retire.timer.Stop()
 	}
+	if h.queue != nil {
+		h.queue.Stop()
+	}
+	if h.mirror != nil {
+		h.mirror.Stop()
+		h.prober.Stop()
+		h.diary.Stop()
+	}
+	h.tools.stop()
+	h.alerts.Stop()
+	h.lookout.Stop()
+	h.closeIssuers()
 	var errs []error
 	if g := h.gen.Load(); g != nil {
 		g.policy.Close()
-		errs = append(errs, g.router.Close())
 	}
+	errs = append(errs, h.closeRoutes(), h.closeFilters())
 	if h.supervisor != nil {
 		h.supervisor.Stop()
 	}
+	errs = append(errs, h.decisions.Close(), h.trail.Close())
+	errs = append(errs, h.closeCache())
+	h.closeTelemetry()
+	h.closeLimits()
 	if h.budget != nil {
 		errs = append(errs, h.budget.Close())
 	}
 	if h.ledger != nil {
 		errs = append(errs, h.ledger.Close(context.Background()))
 	}
+	if h.audit != nil {
+		h.audit.Close()
+	}
 	if h.store != nil {
 		errs = append(errs, h.store.Close())
 	}
+	h.lock.Unlock()
 	return errors.Join(errs...)
 }

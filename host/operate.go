@@ -3,51 +3,51 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/admin"
 	"github.com/signalbox-ai/signalbox/host/budget"
 	"github.com/signalbox-ai/signalbox/host/config"
+	"github.com/signalbox-ai/signalbox/host/decision"
+	"github.com/signalbox-ai/signalbox/host/filter"
+	"github.com/signalbox-ai/signalbox/host/jwt"
 	"github.com/signalbox-ai/signalbox/host/ledger"
+	"github.com/signalbox-ai/signalbox/host/limit"
+	"github.com/signalbox-ai/signalbox/host/openapi"
 	"github.com/signalbox-ai/signalbox/host/policy"
 	"github.com/signalbox-ai/signalbox/host/provider"
 	"github.com/signalbox-ai/signalbox/host/route"
-	"github.com/signalbox-ai/signalbox/host/store"
 	"github.com/signalbox-ai/signalbox/host/telemetry"
 )
 
 // openAdmin makes the operator's side.
 func (h *Host) openAdmin(cfg *config.Config) (err error) {
 	h.admin, err = admin.New(admin.Options{
-		Token: cfg.Admin.Token.Reveal(), Log: h.log, Keys: h, Credentials: h, Plugins: h.plugins(),
-		Usage: h.usage, Status: h.status, Reload: h.Reload, Ready: h.ready, Metrics: h.metrics.Handler(),
+		Token: cfg.Admin.Token.Reveal(), Log: h.log, Keys: h, KeyChanges: h, Directory: h, Door: h, Admins: h, Hosts: adminHosts(cfg), Limits: h, Applying: h.Applying, Budgets: h, Nodes: h.store, Credentials: h, Plugins: h.plugins(), Decisions: h.decided(), Trials: h.trialAPI(), Policies: h.policyAPI(), Routes: h.routeVersions(), Filters: h.filterModules(),
+		Ledger: books{h}, Secrets: h, Recorder: h.audit, AuditLog: h.audit, Live: h.liveAPI(), Pipelines: h.pipelineAPI(), Alerts: h, Cache: h, Batches: h, Tools: h.toolAPI(), Health: h.health, Playground: h.play.play, Cards: h.cards, Status: h.status, Reload: h.Reload, Ready: h.ready, Metrics: h.metrics.Handler(),
+		Sessions: h.signIns(cfg), Dashboard: dashboardOf(cfg), Document: openapi.Admin(),
 	})
-	h.metrics.Add(h.families()...)
+	h.metrics.Add(h.allFamilies()...)
 	return err
+}
+
+// allFamilies are the figures that stages keep themselves.
+func (h *Host) allFamilies() []telemetry.Family {
+	return slices.Concat(h.families(), h.bookFamilies(), h.laneFamilies(), h.budgetFamilies(), h.trialFamilies(), h.policyFamilies(), h.filterFamilies(), h.cacheFamilies(), h.batchFamilies(), h.resilience(), h.alertFamilies(), h.rateFamilies(), h.toolFamilies(), h.sharingFamilies(), h.gatherFamilies(), h.traceFamilies(), h.logFamilies(), h.pushFamilies(), h.objectiveFamilies())
 }
 
 // ready tells whether requests can be served and recorded.
 func (h *Host) ready() error {
-	if !h.ledger.Healthy() {
-		return errors.New("the ledger cannot be written: see the log, and the space left on the disk")
+	if err := h.ledger.Err(); err != nil {
+		return fmt.Errorf("the ledger cannot be written: %w", err)
 	}
-	return nil
-}
-
-// usage sums up the ledger, what is still in the journal included.
-func (h *Host) usage(ctx context.Context, q admin.UsageQuery) ([]admin.UsageRow, error) {
-	if err := h.ledger.Fold(ctx); err != nil {
-		return nil, err
+	if h.budget.Stats().Fenced {
+		return errors.New("this gateway must not spend any more: the bank of budgets has been set back, or has written it off")
 	}
-	rows, err := h.store.Usage(ctx, store.UsageQuery(q))
-	if err != nil {
-		return nil, err
-	}
-	out := make([]admin.UsageRow, len(rows))
-	for i, r := range rows {
-		out[i] = admin.UsageRow(r)
-	}
-	return out, nil
+	return h.follower.fit()
 }
 
 // status is what GET /admin/status shows.
@@ -56,9 +56,13 @@ type status struct {
 	Config    string          `json:"config"`
 	Providers []provider.Stat `json:"providers"`
 	Routes    []route.Stats   `json:"routes"`
+	Filters   []filter.Stats  `json:"filters"`
 	Policy    policyStatus    `json:"policy"`
 	Budget    budget.Stats    `json:"budget"`
 	Ledger    ledger.Stats    `json:"ledger"`
+	Decisions decision.Stats  `json:"decisions"`
+	Rates     limit.Stats     `json:"rates"`
+	Issuers   []jwt.Stats     `json:"issuers"` // of tokens
 }
 
 type policyStatus struct {
@@ -76,8 +80,8 @@ func (h *Host) status(context.Context) any {
 	if file == "" {
 		file = "embedded default"
 	}
-	return status{Started: h.started, Config: file, Providers: h.supervisor.Stats(), Routes: g.router.Stats(),
-		Policy: p, Budget: h.budget.Stats(), Ledger: h.ledger.Stats()}
+	return status{Started: h.started, Config: file, Providers: h.supervisor.Stats(), Routes: h.router.Stats(), Filters: h.filters.Stats(),
+		Policy: p, Budget: h.budget.Stats(), Ledger: h.ledger.Stats(), Decisions: h.decisions.Stats(), Rates: h.limits.Stats(), Issuers: h.issuers.Load().Stats()}
 }
 
 // families are the counters that stages keep themselves.
@@ -88,17 +92,19 @@ func (h *Host) families() []telemetry.Family {
 	return []telemetry.Family{
 		{Name: "policy_evaluations_total", Help: "Units of policy asked, by whether the memo had the answer.", Labels: []string{"unit", "result"},
 			Collect: h.collectUnits},
+		{Name: "build_info", Help: "1, with the version of the gateway and of Go.", Labels: []string{"version", "go_version"}, Collect: func(emit telemetry.Emit) {
+			emit(1, h.opt.Version, runtime.Version())
+		}},
 		one("policy_failures_total", "Decisions that could not be made, and so refused.", func() float64 { return float64(h.gen.Load().policy.Stats().Failures) }),
 		one("policy_reload_errors_total", "Bundles that were refused; the last good one stayed.", func() float64 { return float64(h.gen.Load().policy.Stats().ReloadErrors) }),
 		one("policy_memo_bytes", "Bytes that remembered verdicts take.", func() float64 { return float64(h.gen.Load().policy.Stats().MemoBytes) }),
 		{Name: "route_calls_total", Help: "Calls of routing modules.", Labels: []string{"route"}, Collect: h.collectRoutes},
 		{Name: "route_faults_total", Help: "Calls that a routing module failed; the built-in order served them.", Labels: []string{"route", "kind"}, Collect: h.collectFaults},
+		{Name: "route_outcomes_total", Help: "Outcomes of attempts for routing modules that learn from them, by whether they were told.", Labels: []string{"route", "result"}, Collect: h.collectOutcomes},
 		{Name: "adapter_up", Help: "1 while the provider's adapter runs.", Labels: []string{"provider", "adapter"}, Collect: h.collectAdapters},
 		{Name: "adapter_restarts_total", Help: "Starts of adapters after a crash.", Labels: []string{"provider"}, Collect: h.collectRestarts},
-		one("budget_denied_total", "Reservations refused because a limit would be passed.", func() float64 { return float64(h.budget.Stats().Denied) }),
-		one("budget_overruns_total", "Requests that cost more than was reserved for them.", func() float64 { return float64(h.budget.Stats().Overruns) }),
-		one("budget_overrun_usd_total", "Dollars spent beyond reservations.", func() float64 { return float64(h.budget.Stats().OverrunSum) / 1e9 }),
-		one("budget_open_reservations", "Reservations of running requests.", func() float64 { return float64(h.budget.Stats().Open) }),
+		one("decisions_kept_total", "Decisions that were kept.", func() float64 { return float64(h.decisions.Stats().Kept) }),
+		one("decisions_lost_total", "Decisions that were to be kept and could not be written down in time.", func() float64 { return float64(h.decisions.Stats().Dropped) }),
 		one("ledger_healthy", "1 while requests can be recorded.", func() float64 {
 			if h.ledger.Healthy() {
 				return 1
@@ -116,15 +122,24 @@ func (h *Host) collectUnits(emit telemetry.Emit) {
 }
 
 func (h *Host) collectRoutes(emit telemetry.Emit) {
-	for _, r := range h.gen.Load().router.Stats() {
+	for _, r := range h.router.Stats() {
 		emit(float64(r.Calls), r.Name)
 	}
 }
 
 func (h *Host) collectFaults(emit telemetry.Emit) {
-	for _, r := range h.gen.Load().router.Stats() {
+	for _, r := range h.router.Stats() {
 		for kind, n := range r.Faults {
 			emit(float64(n), r.Name, kind)
+		}
+	}
+}
+
+func (h *Host) collectOutcomes(emit telemetry.Emit) {
+	for _, r := range h.router.Stats() {
+		if o := r.Observing; o != nil {
+			emit(float64(o.Told), r.Name, "told")
+			emit(float64(o.Dropped), r.Name, "dropped")
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/config"
 	"github.com/signalbox-ai/signalbox/host/provider"
 	"github.com/signalbox-ai/signalbox/host/provider/depot"
+	"github.com/signalbox-ai/signalbox/host/trust"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -102,11 +103,12 @@ func refused(code string, err error) error {
 	return wire.Errorf(http.StatusUnprocessableEntity, code, "%v", err)
 }
 
-// trust lets the configuration's keys vouch for adapters.
+// trust lets the configuration's keys vouch for adapters and modules.
 func (h *Host) trust(cfg *config.Config) error {
-	t, err := depot.ParseTrust(cfg.Plugins.TrustedKeys, cfg.Plugins.RequireSignature)
+	t, err := trust.Parse(cfg.Plugins.TrustedKeys, cfg.Plugins.RequireSignature)
 	if err == nil {
 		h.supervisor.SetTrust(t)
+		h.signers.Store(&t)
 	}
 	return err
 }

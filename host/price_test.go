@@ -43,5 +43,13 @@ func TestWhatAnAnswerCosts(t *testing.T) {
 	f("remote sound that nobody counted", &call.Price{Hour: 36e7}, func(f *flight) {
 		f.Op, f.Provenance, f.Facts.Unbounded, f.Reserved, f.Usage = wire.OpTranscription, call.CostNone, true, 5e9, wire.Usage{}
 	}, 5e9, 0, call.CostEstimated)
+	f("remote sound, beside a hedge that cost nothing", &call.Price{Hour: 36e7}, func(f *flight) {
+		f.Op, f.Provenance, f.Facts.Unbounded, f.Reserved, f.Usage = wire.OpTranscription, call.CostNone, true, 10e9, wire.Usage{}
+		f.Candidates = []call.Candidate{{Target: f.Target, Bound: 5e9}}
+	}, 5e9, 0, call.CostEstimated)
+	f("an estimate, beside a hedge that cost nothing", p, func(f *flight) {
+		f.Provenance, f.Reserved = call.CostEstimated, 20_000
+		f.Candidates = []call.Candidate{{Target: f.Target, Bound: 12_000}}
+	}, 12_000, 0, call.CostEstimated)
 	f("counting", p, func(f *flight) { f.Op, f.Provenance = wire.OpCountTokens, call.CostNone }, 0, 0, call.CostNone)
 }

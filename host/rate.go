@@ -9,6 +9,10 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 )
 
+// longestReset is for how long a provider's limit is believed to be spent: one
+// wild value must not take a credential out of use for days.
+const longestReset = time.Hour
+
 // noteRate keeps what an answer says of the rate limit of the credential that
 // the request was made with: on a direct lease in the upstream's own headers,
 // from an adapter in one of the contract.
@@ -32,7 +36,7 @@ func noteRate(cred *call.Credential, ep *call.Endpoint, header func(name string)
 func noteHeader(cred *call.Credential, kind call.RateKind, text string, now time.Time) {
 	if kind == call.RequestsReset || kind == call.TokensReset {
 		if d, ok := proto.ParseReset(text, now); ok {
-			cred.Rate.Note(kind, now.Add(d).UnixMilli())
+			cred.Rate.Note(kind, now.Add(min(d, longestReset)).UnixMilli())
 		}
 		return
 	}
@@ -55,7 +59,7 @@ func noteTold(cred *call.Credential, text string, now time.Time) {
 				continue
 			}
 			if isReset {
-				n = now.UnixMilli() + min(n, int64(400*24*time.Hour/time.Millisecond))
+				n = now.UnixMilli() + min(n, longestReset.Milliseconds())
 			}
 			cred.Rate.Note(kind, n)
 		}

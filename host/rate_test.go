@@ -41,3 +41,28 @@ func TestRateHeaders(t *testing.T) {
 	f(adapter, map[string]string{"X-Signalbox-Rate": "requests-remaining=-1;requests-reset-ms=99999999999999999"}, -1, -1, false)
 	f(adapter, map[string]string{"x-left": "0", "x-reset": "30"}, -1, -1, false)
 }
+
+// TestWildResets: a credential is tried again within the hour, whatever its
+// provider says of when its limit is whole.
+func TestWildResets(t *testing.T) {
+	f := func(ep *call.Endpoint, header, value string) {
+		t.Helper()
+		c := &call.Credential{}
+		c.Rate.Note(call.RequestsRemaining, 0)
+		noteRate(c, ep, func(name string) []byte {
+			if name == header {
+				return []byte(value)
+			}
+			return nil
+		})
+		now := time.Now()
+		if !c.Rate.Spent(now.Add(50*time.Minute).UnixMilli()) || c.Rate.Spent(now.Add(61*time.Minute).UnixMilli()) {
+			t.Errorf("%s: %s: the credential does not rest for an hour", header, value)
+		}
+	}
+	direct := &call.Endpoint{}
+	direct.RateHeaders[call.RequestsReset] = "x-reset"
+	f(direct, "x-reset", "25920000")
+	f(direct, "x-reset", time.Now().Add(300*24*time.Hour).Format(time.RFC3339))
+	f(&call.Endpoint{Process: call.NewProcess()}, "X-Signalbox-Rate", "requests-remaining=0;requests-reset-ms=25920000000")
+}

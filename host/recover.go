@@ -11,8 +11,8 @@ import (
 )
 
 // recover settles the reservations that were open when the process before this
-// one died: at what its record says it cost, else at the whole reservation if
-// bytes had left for an upstream, else at nothing.
+// one died: those that outlive processes and those whose bytes had left for an
+// upstream at the whole, or at what the record says it cost, others at nothing.
 func (h *Host) recover(ctx context.Context) error {
 	orphans := h.budget.Orphans()
 	if len(orphans) == 0 {
@@ -27,17 +27,37 @@ func (h *Host) recover(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("cannot recover request %s: %w", o.ID, err)
 		}
-		if !found && o.Sent {
-			cost = o.Amount
+		pledged, err := h.store.Pledged(ctx, o.ID)
+		if err != nil {
+			return fmt.Errorf("cannot recover request %s: %w", o.ID, err)
+		}
+		spent := budget.Amounts{}
+		switch {
+		case pledged: // whoever redeems it gives back what is not spent
+			spent = o.Amounts
+		case found:
+			spent = charged(&o, cost)
+		case o.Sent:
+			spent = o.Amounts
 			r := crashed(o, owner)
 			if err := h.ledger.Append(&r); err != nil {
 				return fmt.Errorf("cannot recover request %s: %w", o.ID, err)
 			}
 		}
-		h.budget.Resolve(o, cost)
+		h.budget.Resolve(o, spent)
 	}
 	h.log.Warn("settled what a crash had left open", "requests", len(orphans))
 	return nil
+}
+
+// charged is what a request has taken whose record says what it did cost. Of
+// tokens that does not say enough: one that was sent took all that it might.
+func charged(o *budget.Orphan, cost int64) (spent budget.Amounts) {
+	if o.Sent {
+		spent = o.Amounts
+	}
+	spent[call.UnitUSD] = cost
+	return spent
 }
 
 // owners maps the bank's accounts of keys to those keys.
@@ -70,7 +90,7 @@ func (h *Host) owners(ctx context.Context) (map[int64]*call.Principal, error) {
 // crashed is the record of a request that nobody lived to write.
 func crashed(o budget.Orphan, owner map[int64]*call.Principal) call.Record {
 	r := call.Record{ID: o.ID, Op: wire.OpChat, Status: 500, Class: wire.ClassServer, Code: "gateway_crashed",
-		Cost: o.Amount, Reserved: o.Amount, Provenance: call.CostEstimated}
+		Cost: o.Amounts[call.UnitUSD], Reserved: o.Amounts[call.UnitUSD], Provenance: call.CostEstimated}
 	for _, row := range o.Rows {
 		if p := owner[row]; p != nil {
 			r.KeyID, r.KeyName, r.Org, r.Project, r.Team, r.User = p.KeyID, p.KeyName, p.Org, p.Project, p.Team, p.User

@@ -5,10 +5,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/host/auth"
 	"github.com/signalbox-ai/signalbox/host/budget"
 	"github.com/signalbox-ai/signalbox/host/call"
-	"github.com/signalbox-ai/signalbox/host/meter"
+	"github.com/signalbox-ai/signalbox/host/content"
+	"github.com/signalbox-ai/signalbox/host/filter"
+	"github.com/signalbox-ai/signalbox/host/hint"
+	"github.com/signalbox-ai/signalbox/host/queue"
 	"github.com/signalbox-ai/signalbox/host/tenant"
+	"github.com/signalbox-ai/signalbox/host/trace"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -18,18 +23,37 @@ const downRetry = 30 * time.Second
 // flight is a call with what the host keeps beside it.
 type flight struct {
 	call.Call
-	gen      *generation
-	chain    *budget.Chain
-	ticket   budget.Ticket
-	covered  bool  // the ticket is open
-	reserved int64 // nano-dollars
-	spent    int64 // nano-dollars, by attempts that failed and may be charged
-	computed int64 // what the catalogue makes of usage whose cost the provider told
-	finished bool
+	gen    *generation
+	ticket budget.Ticket
+	money
+	paces
+	computed  int64 // what the catalogue makes of usage whose cost the provider told
+	finished  bool
+	record    call.Record      // what is told of it, once it is finished
+	shown     string           // of a key that is not valid, what may be logged
+	sampled   bool             // the decision is kept
+	kept      *kept            // room for it, nil until there was one
+	seen      []byte           // what policy saw, where somebody wants to know
+	replanned bool             // the plan is not the first one
+	eligible  []call.Candidate // the candidates before some were left out that take nothing for now, empty: none was
+	rule      *effect          // of the model's rule that holds, nil: none does
+	recall    recall           // of the cache
+	shared    shared           // of an answer that is others' too
+	portion   portion          // of what was asked for several together
+	steps     trace.Steps      // when they ran, where it is traced
+	heard     *content.Entry   // what is written down of prompt and answer, nil: nothing is
+	span      *trace.Item      // what is exported for sure, nil: nothing yet
+	inner     *innerCall       // what the gateway asks of itself, nil: a caller asks
+	ticketed  *ticket          // that it has come with, nil: with a key
+	links     []filter.Link
+	screen    *filter.Screen // of links, at work; nil: there are none
 }
 
 // New implements server.Handler.
-func (h *Host) New() *call.Call { return &h.flights.Get().(*flight).Call }
+func (h *Host) New() *call.Call {
+	h.passing.Began()
+	return &h.flights.Get().(*flight).Call
+}
 
 // Done implements server.Handler.
 func (h *Host) Done(c *call.Call) {
@@ -37,9 +61,27 @@ func (h *Host) Done(c *call.Call) {
 	if f.gen != nil && !f.finished {
 		h.panicked(f)
 	}
+	if f.screen != nil {
+		f.screen.Release()
+		f.screen = nil
+	}
+	f.leaveRates()
+	f.shared.leave()
+	f.ticketed.done()
+	f.ticketed = nil
 	c.Reset()
-	f.gen, f.chain, f.covered, f.reserved, f.spent, f.computed, f.finished = nil, nil, false, 0, 0, 0, false
+	f.gen, f.money, f.computed, f.finished, f.rule, f.inner = nil, money{}, 0, false, nil, nil
+	f.recall = recall{}
+	f.shared, f.portion = shared{}, portion{}
+	f.sampled, f.replanned = false, false
+	f.steps, f.heard, f.span = trace.Steps{}, nil, nil
+	if f.seen = f.seen[:0]; cap(f.seen) > maxInput {
+		f.seen = nil
+	}
+	clear(f.eligible)
+	f.eligible = f.eligible[:0]
 	h.flights.Put(f)
+	h.passing.Ended()
 }
 
 // panicked settles a call that a stage has panicked at like one that a crash
@@ -47,7 +89,8 @@ func (h *Host) Done(c *call.Call) {
 func (h *Host) panicked(f *flight) {
 	f.Err = wire.Errorf(500, "internal_error", "the gateway failed at this request")
 	if f.SentUp {
-		f.Attempts = append(f.Attempts, call.Attempt{Target: f.Target, Class: wire.ClassServer, Cost: f.reserved - f.spent})
+		spent, _ := spentOn(f.Attempts)
+		f.Attempts = append(f.Attempts, call.Attempt{Target: f.Target, Class: wire.ClassServer, Cost: max(0, f.reserved[call.UnitUSD]-spent), Tokens: max(0, f.reserved[call.UnitTokens]-f.tookTokens())})
 	}
 	h.Finish(&f.Call)
 }
@@ -59,22 +102,24 @@ func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 	c.ID = h.ids.Next(c.Received)
 
 	err := h.authenticate(f, key)
+	if t := f.gen.tracer; t != nil {
+		t.Begin(c)
+	}
+	if f.Principal == nil {
+		f.shown = string(auth.Shown(key))
+	}
 	if err == nil && c.Receive != nil {
 		receive := c.Receive
 		c.Receive = nil
 		err = receive()
 	}
+	ask := h.fetch
 	if err == nil {
-		err = h.resolve(f)
-	}
-	if err == nil {
-		err = h.decide(f)
-	}
-	if err == nil {
-		err = h.candidates(f)
-	}
-	if err == nil {
-		err = f.gen.plan(f)
+		if own := h.own(f); own != nil {
+			ask = own
+		} else {
+			err = h.prepare(f)
+		}
 	}
 	if err != nil {
 		c.Err = err
@@ -82,33 +127,92 @@ func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 		return call.Answer{}, err
 	}
 
-	ans, err := h.ask(f)
+	ans, err := ask(f)
+	h.mirror.take(f)
 	if err == nil && ans.Stream != nil {
 		return ans, nil // the stream finishes the call before its end
 	}
+	if err == nil {
+		ans, err = f.filterAnswer(ans)
+	}
 	c.Err = err
 	h.Finish(c)
+	if f.recall.keeps() {
+		h.remember(f, ans.ContentType, ans.Body, false)
+	}
 	if err == nil && c.Err != nil { // answered, but the record could not be written
 		return call.Answer{}, c.Err
 	}
 	return ans, err
 }
 
-func (h *Host) authenticate(f *flight, key []byte) (err *wire.Error) {
-	if len(key) == 0 {
-		return wire.Errorf(401, "missing_api_key",
-			"no API key was sent: send one as 'Authorization: Bearer …', 'x-api-key' or 'x-goog-api-key'")
+// prepare brings a call whose caller is known to where it can be asked of
+// someone.
+func (h *Host) prepare(f *flight) *wire.Error {
+	h.sample(f)
+	err := h.resolve(f)
+	if err == nil {
+		f.begin(trace.Policy)
+		err = h.decide(f)
+		f.end(trace.Policy)
 	}
-	f.Principal, err = h.keys.Authenticate(key)
+	if err == nil {
+		err = h.rate(f)
+	}
+	if err == nil {
+		f.begin(trace.Filters)
+		err = h.filter(f)
+		f.end(trace.Filters)
+	}
+	if err == nil {
+		h.listen(f)
+	}
+	if err == nil {
+		err = h.candidates(f)
+	}
+	if err == nil {
+		err = f.narrow()
+	}
+	if err == nil {
+		err = h.recall(f)
+	}
+	if err != nil || f.recall.hit != nil || h.join(f) {
+		return err
+	}
+	return h.place(f)
+}
+
+// place finds a call its place: when it goes to whom.
+func (h *Host) place(f *flight) *wire.Error {
+	f.begin(trace.Queue)
+	err := h.admit(f)
+	f.end(trace.Queue)
+	if err == nil {
+		f.begin(trace.Route)
+		err = f.gen.plan(f)
+		f.end(trace.Route)
+	}
 	return err
+}
+
+// recordable refuses requests while their records cannot be written.
+func (h *Host) recordable() *wire.Error {
+	if h.ledger.Healthy() {
+		return nil
+	}
+	e := wire.Errorf(503, codeLedger, "requests cannot be recorded now: try again later")
+	e.RetryAfter = ledgerRetry
+	return e
 }
 
 // resolve finds the model that the caller asks for.
 func (h *Host) resolve(f *flight) *wire.Error {
-	if !h.ledger.Healthy() {
-		e := wire.Errorf(503, "ledger_unavailable", "requests cannot be recorded now: try again later")
-		e.RetryAfter = ledgerRetry
-		return e
+	if err := h.recordable(); err != nil {
+		return err
+	}
+	if f.inner != nil && f.inner.Target != nil {
+		f.inner.target(f)
+		return nil
 	}
 	if modelless(f.Op) {
 		return f.gen.resolveProvider(f)
@@ -119,25 +223,53 @@ func (h *Host) resolve(f *flight) *wire.Error {
 		return e
 	}
 	m, err := f.gen.model(f.Facts.Model)
+	if err != nil {
+		return err
+	}
 	f.Model = m
-	return err
+	if f.inner != nil && f.inner.Granted {
+		return nil
+	}
+	return auth.PermitModel(f.Principal, m.Name)
 }
 
 func (h *Host) decide(f *flight) *wire.Error {
+	if f.inner != nil && f.inner.Decision != nil {
+		f.Decision = f.inner.Decision
+		return nil
+	}
+	f.Priority = queue.ClassNames[classOf(&f.Call)]
+	var began time.Time
+	if h.trail != nil {
+		began = time.Now()
+	}
 	d := f.gen.policy.Decide(&f.Call)
 	f.Decision = d
-	if !d.Allow {
-		return f.gen.refusal(d)
+	h.judged(f)
+	if h.trail != nil || d.LogRequired {
+		if err := h.logged(f, time.Since(began)); err != nil {
+			return err
+		}
 	}
-	chain, err := h.chain(f.Principal, d)
+	if !d.Allow {
+		err := f.gen.refusal(d)
+		h.noteDenial(f, err)
+		return err
+	}
+	chain, err := h.chain(f.Principal, d, f.Model)
 	if err != nil {
-		h.log.Error("cannot apply limits", "request", f.ID, "key", f.Principal.KeyID, "err", err)
-		e := wire.Errorf(403, "policy_error", "the limits that hold for this request cannot be applied: tell the operator request %s", f.ID)
-		e.Class = wire.ClassPolicy
-		return e
+		return h.inapplicable(f, err)
 	}
 	f.chain = chain
 	return nil
+}
+
+// inapplicable refuses a request for limits that cannot be held.
+func (h *Host) inapplicable(f *flight, err error) *wire.Error {
+	h.log.Error("cannot apply limits", "request", f.ID, "key", f.Principal.KeyID, "err", err)
+	e := wire.Errorf(403, "policy_error", "the limits that hold for this request cannot be applied: tell the operator request %s", f.ID)
+	e.Class = wire.ClassPolicy
+	return e
 }
 
 func (g *generation) refusal(d *call.Decision) *wire.Error {
@@ -156,9 +288,12 @@ func (h *Host) candidates(f *flight) *wire.Error {
 	if err != nil {
 		return err
 	}
+	if err := hint.Tags(&f.Call, f.gen.tags); err != nil {
+		return err
+	}
 	var bounding, foreign *wire.Error
 	for _, t := range f.Model.Targets {
-		if !allowed(f, t) || !serves(f, t) || len(f.Candidates) == call.MaxCandidates {
+		if !allowed(f, t) || !hint.Tagged(&f.Call, t) || !serves(f, t) || len(f.Candidates) == call.MaxCandidates {
 			continue
 		}
 		missing, err := h.foreign(f, t, refs)
@@ -174,7 +309,7 @@ func (h *Host) candidates(f *flight) *wire.Error {
 			bounding = err
 			continue
 		}
-		f.Candidates = append(f.Candidates, call.Candidate{Target: t, Bound: bound})
+		f.Candidates = append(f.Candidates, call.Candidate{Target: t, Bound: bound.USD, Tokens: bound.Tokens})
 	}
 	if len(f.Candidates) > 0 {
 		return nil
@@ -200,9 +335,12 @@ func serves(f *flight, t *call.Target) bool {
 
 // noCandidate says why no target is left.
 func noCandidate(f *flight) *wire.Error {
+	tagged := false
 	for _, t := range f.Model.Targets {
 		switch {
 		case !allowed(f, t):
+		case !hint.Tagged(&f.Call, t):
+			tagged = true
 		case t.Provider.Down():
 			e := wire.Errorf(503, "provider_down", "the adapter of provider %q has crashed too often and rests: try again later", t.Provider.Name)
 			e.RetryAfter = downRetry
@@ -211,6 +349,9 @@ func noCandidate(f *flight) *wire.Error {
 			return wire.Errorf(404, "operation_not_supported", "provider %q does not serve %s in dialect %s: ask for another model",
 				t.Provider.Name, f.Op, f.Dialect)
 		}
+	}
+	if tagged {
+		return hint.Untagged(&f.Call)
 	}
 	e := wire.Errorf(403, "no_target", "policy allows none of the targets of model %q", f.Model.Name)
 	e.Class = wire.ClassPolicy
@@ -256,60 +397,9 @@ func (g *generation) resolveProvider(f *flight) *wire.Error {
 		}
 	}
 	m, err := g.model([]byte(name + anyOf))
+	if err != nil {
+		return err
+	}
 	f.Model = m
-	return err
-}
-
-// opaque reports whether what the request may cost cannot be seen in it.
-func opaque(c *call.Call) bool {
-	switch c.Op {
-	case wire.OpPass, wire.OpRealtime:
-		return true
-	case wire.OpBatches: // the creation of one; the others cost nothing
-		return c.Method == "" && !cancels(c.Path)
-	}
-	return false
-}
-
-// cancels reports whether what a request for batches is posted to ends one.
-func cancels(path string) bool {
-	path, _, _ = strings.Cut(path, "?")
-	id, ok := strings.CutSuffix(path, "/cancel")
-	return ok && len(id) > 1 && strings.LastIndexByte(id, '/') == 0
-}
-
-// bound is the most that one attempt at t can cost. Where no money is limited
-// an unknown price is no hindrance.
-func (h *Host) bound(f *flight, t *call.Target) (int64, *wire.Error) {
-	limited := f.chain != nil
-	switch {
-	case modelless(f.Op) && !opaque(&f.Call), f.Op == wire.OpCountTokens:
-		return 0, nil
-	case opaque(&f.Call) && limited && f.gen.unbounded == 0:
-		e := wire.Errorf(402, "content_unbounded", "what %s may cost cannot be bounded, and a budget applies to your key: the operator can set budget.unbounded_usd", f.Op)
-		e.Class = wire.ClassPolicy
-		return 0, e
-	case opaque(&f.Call) && f.Op != wire.OpRealtime:
-		return f.gen.unbounded, nil
-	}
-	price := t.Price.At(f.Received)
-	if price == nil {
-		if limited && !f.gen.allowUnpriced {
-			e := wire.Errorf(402, "model_unpriced", "%s has no price, and a budget applies to your key: the operator can set one under prices", t.Name)
-			e.Class = wire.ClassPolicy
-			return 0, e
-		}
-		if opaque(&f.Call) {
-			return f.gen.unbounded, nil
-		}
-		return 0, nil
-	}
-	if opaque(&f.Call) {
-		return f.gen.unbounded, nil
-	}
-	bound, err := meter.Bound(price, &meter.Ask{Op: f.Op, Facts: &f.Facts, MaxTokens: f.Decision.MaxTokens, Unbounded: f.gen.unbounded})
-	if err != nil && limited && !(f.gen.allowUnpriced && err.Code == "model_unpriced") {
-		return 0, err
-	}
-	return bound, nil
+	return auth.PermitModel(f.Principal, m.Name)
 }

@@ -13,6 +13,9 @@ import (
 // that has an entry of the caller's.
 const maxPages = 32
 
+// storeWait bounds what a request waits for the store.
+const storeWait = 2 * time.Second
+
 // storeRetry is what callers are told while it cannot be read whose objects are.
 const storeRetry = 5 * time.Second
 
@@ -30,10 +33,12 @@ func (h *Host) storeFailed(f *flight, err error, message string) *wire.Error {
 // foreign returns what a caller is told whose request names an object that t's
 // provider does not keep for it, nil if there is none.
 func (h *Host) foreign(f *flight, t *call.Target, refs []tenant.Ref) (missing, err *wire.Error) {
-	if len(refs) == 0 {
+	if len(refs) == 0 || f.internal() {
 		return nil, nil
 	}
-	r, failed := h.tenants.Missing(context.Background(), f.owner(t), refs)
+	ctx, cancel := context.WithTimeout(context.Background(), storeWait)
+	defer cancel()
+	r, failed := h.tenants.Missing(ctx, f.owner(t), refs)
 	switch {
 	case failed != nil:
 		return nil, h.storeFailed(f, failed, "it cannot be looked up now whose the objects are that the request names: try again later")
@@ -48,16 +53,18 @@ func (h *Host) foreign(f *flight, t *call.Target, refs []tenant.Ref) (missing, e
 func (h *Host) ask(f *flight) (call.Answer, *wire.Error) {
 	c := &f.Call
 	if c.Whole = tenant.Reads(c); !c.Whole {
-		return h.dispatch.Do(c)
+		return h.do(f)
 	}
-	if tenant.Lists(c) {
+	if tenant.Lists(c) && !f.internal() {
 		return h.list(f)
 	}
-	ans, err := h.dispatch.Do(c)
-	if err != nil {
+	ans, err := h.do(f)
+	if err != nil || f.internal() { // what is the gateway's own is nobody else's
 		return ans, err
 	}
-	if err := h.tenants.Learn(context.Background(), f.owner(c.Target), c, ans.Body); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), storeWait)
+	defer cancel()
+	if err := h.tenants.Learn(ctx, f.owner(c.Target), c, ans.Body); err != nil {
 		return call.Answer{}, h.storeFailed(f, err, "the provider has answered, but whose the object is could not be recorded: try again later")
 	}
 	return ans, nil
@@ -74,7 +81,9 @@ func (h *Host) list(f *flight) (call.Answer, *wire.Error) {
 		if err != nil {
 			return ans, err
 		}
-		p, failed := h.tenants.Filter(context.Background(), f.owner(c.Target), c, ans.Body)
+		ctx, cancel := context.WithTimeout(context.Background(), storeWait)
+		p, failed := h.tenants.Filter(ctx, f.owner(c.Target), c, ans.Body)
+		cancel()
 		if failed != nil {
 			h.log.Error("cannot filter a list", "request", f.ID, "err", failed)
 			return call.Answer{}, wire.Errorf(502, "bad_list", "provider %q answered with a list that cannot be read", c.Target.Provider.Name)
@@ -92,7 +101,10 @@ func (h *Host) list(f *flight) (call.Answer, *wire.Error) {
 // answered all the same: naming it later is refused.
 func (h *Host) Stored(c *call.Call, response []byte) {
 	f := c.Owner.(*flight)
-	if err := h.tenants.Responded(context.Background(), f.owner(c.Target), response); err != nil {
+	h.responded(c, response)
+	ctx, cancel := context.WithTimeout(context.Background(), storeWait)
+	defer cancel()
+	if err := h.tenants.Responded(ctx, f.owner(c.Target), response); err != nil {
 		h.log.Error("cannot record whose a stored response is", "request", c.ID, "err", err)
 	}
 }

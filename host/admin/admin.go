@@ -5,14 +5,15 @@ package admin
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"strings"
+	"net/netip"
+	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -27,14 +28,50 @@ type Options struct {
 	Token string // that callers of /admin/… show as Bearer; never empty
 	Log   *slog.Logger
 	Keys  Keys
+	// KeyChanges alters keys; Directory holds whom they may act for.
+	KeyChanges KeyChanges
+	Directory  Directory
+	// Door knows who may come in beside root, and Admins keeps some of them.
+	Door   Door
+	Admins Admins
+	// Hosts are names that the server is called by beside localhost and IP
+	// addresses, nil: any will do.
+	Hosts []string
+	// Limits of scopes; Applying lists all that hold for one, by its full name.
+	Limits   Limits
+	Applying func(ctx context.Context, scope string) (string, []AppliedLimit, error)
+	Budgets  Budgets
 	// Credentials of providers.
 	Credentials Credentials
 	Plugins     *Plugins
-	Usage       func(context.Context, UsageQuery) ([]UsageRow, error)
+	Decisions   *Decisions
+	Trials      *Trials
+	Policies    *Policies
+	Routes      *Modules
+	Filters     *Modules
+	Nodes       Nodes
+	Ledger      Ledger
 	Status      func(context.Context) any // encodes as a JSON object
 	Reload      func(context.Context) error
 	Ready       func() error // nil error: requests can be served
 	Metrics     http.Handler
+	Recorder    Recorder // of all that is asked for
+	Secrets     Secrets
+	AuditLog    AuditLog
+	Alerts      Alerts
+	Tools       *Tools
+	Cache       Cache
+	Batches     Batches
+	Health      Health // of providers
+	Cards       Cards  // of models
+	Playground  Playground
+	Live        *Live
+	Pipelines   *Pipelines
+	// Sessions keep who has signed in with a browser, nil: nobody can.
+	Sessions Docs
+	// Dashboard serves / and /assets/.
+	Dashboard http.Handler
+	Document  []byte // of what is served, as OpenAPI in JSON
 }
 
 // Keys makes and ends virtual keys. A *wire.Error that it returns is shown to
@@ -45,11 +82,25 @@ type Keys interface {
 	RevokeKey(ctx context.Context, idOrName string) error
 }
 
+// KeyChanges alters live keys, with errors like those of Keys.
+type KeyChanges interface {
+	// UpdateKey lets change alter what a key is good for.
+	UpdateKey(ctx context.Context, idOrName string, change func(*NewKey) error) (Key, error)
+	// RotateKey gives a key a new secret; the one before it counts for the overlap.
+	RotateKey(ctx context.Context, idOrName string, overlap time.Duration) (Created, error)
+	// FinishKey ends the secret before the last one.
+	FinishKey(ctx context.Context, idOrName string) (Key, error)
+}
+
 // Server is the admin API.
 type Server struct {
 	opt      Options
 	token    atomic.Pointer[[sha256.Size]byte]
 	http     *http.Server
+	guesses  guesses
+	sessions *sessions
+	needs    map[string]Role // by the method and path of routes
+	plays    chan struct{}
 	draining atomic.Bool
 	life     context.Context // until Stop
 	end      context.CancelFunc
@@ -63,7 +114,10 @@ func New(opt Options) (*Server, error) {
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
-	s := &Server{opt: opt}
+	s := &Server{opt: opt, plays: make(chan struct{}, maxPlays), needs: map[string]Role{}, guesses: guesses{now: time.Now, by: map[netip.Addr]time.Time{}}}
+	if opt.Sessions != nil {
+		s.sessions = newSessions(opt.Sessions)
+	}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.SetToken(opt.Token)
 	s.http = &http.Server{
@@ -113,59 +167,90 @@ func (s *Server) handler() http.Handler {
 	if s.opt.Metrics != nil {
 		mux.Handle("GET /metrics", s.opt.Metrics)
 	}
-	guarded := map[string]handler{
-		"GET /admin/credentials":                                s.listCredentials,
-		"POST /admin/providers/{provider}/credentials":          s.addCredential,
-		"PUT /admin/providers/{provider}/credentials/{name}":    s.rotateCredential,
-		"DELETE /admin/providers/{provider}/credentials/{name}": s.removeCredential,
-
-		"GET /admin/usage":          s.usage,
-		"GET /admin/keys":           s.listKeys,
-		"POST /admin/keys":          s.createKey,
-		"DELETE /admin/keys/{name}": s.revokeKey,
-		"GET /admin/status":         s.status,
-		"POST /admin/reload":        s.reload,
-	}
 	admin := http.NewServeMux()
-	if s.opt.Plugins != nil {
-		guarded["GET /admin/plugins"] = s.listPlugins
-		guarded["POST /admin/plugins"] = s.installPlugin
-		guarded["POST /admin/plugins/{name}/upgrade"] = s.upgradePlugin
-		guarded["POST /admin/plugins/{name}/restart"] = s.restartPlugin
-		admin.HandleFunc("GET /admin/plugins/{name}/logs", s.pluginLogs)
-	}
-	for pattern, h := range guarded {
-		admin.HandleFunc(pattern, s.run(h))
+	for pattern, r := range s.routes() {
+		s.needs[pattern] = r.need
+		serve := r.raw
+		if serve == nil {
+			serve = s.run(r.serve)
+		}
+		admin.HandleFunc(pattern, allow(r.need, serve, s))
 	}
 	admin.HandleFunc("/admin/", s.run(func(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, notFound("there is no %s %s", r.Method, r.URL.Path)
 	}))
 	// The token is asked for before anything under /admin is looked at.
-	admin.HandleFunc("GET /admin/pprof/profile", pprof.Profile)
-	admin.HandleFunc("GET /admin/pprof/{name}", func(w http.ResponseWriter, r *http.Request) {
-		pprof.Handler(r.PathValue("name")).ServeHTTP(w, r)
-	})
-	mux.Handle("/admin/", s.authorized(admin))
+	mux.Handle("/admin/", s.logins(s.authorized(s.recorded(admin))))
+	if s.sessions != nil {
+		mux.Handle("/admin/session", s.logins(http.HandlerFunc(s.serveSession)))
+	}
+	if s.opt.Document != nil {
+		mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, slices.Clip(s.opt.Document)) })
+	}
+	if s.opt.Dashboard != nil {
+		mux.Handle("GET /{$}", s.opt.Dashboard)
+		mux.Handle("GET /assets/", s.opt.Dashboard)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, notFound("there is no %s here: see /admin/status, /metrics, /healthz, /readyz", r.URL.Path))
 	})
-	return mux
+	return s.called(mux)
 }
 
-func (s *Server) authorized(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		given := sha256.Sum256([]byte(token)) // of equal length, so that the comparison tells nothing
-		if !ok || subtle.ConstantTimeCompare(given[:], s.token.Load()[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.fail(w, wire.Errorf(http.StatusUnauthorized, "unauthorized", "send the admin token as Authorization: Bearer <token>"))
-			return
-		}
-		if !roomy(w, r) {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		}
-		next.ServeHTTP(w, r)
-	})
+// routes are all that is served to those who were let in, by method and path.
+func (s *Server) routes() map[string]route {
+	guarded := map[string]route{
+		"GET /admin/credentials":                                viewers(s.listCredentials),
+		"POST /admin/providers/{provider}/credentials":          owners(s.addCredential),
+		"PUT /admin/providers/{provider}/credentials/{name}":    owners(s.rotateCredential),
+		"DELETE /admin/providers/{provider}/credentials/{name}": owners(s.removeCredential),
+
+		"GET /admin/keys":           viewers(s.listKeys),
+		"POST /admin/keys":          owners(s.createKey),
+		"DELETE /admin/keys/{name}": owners(s.revokeKey),
+
+		"GET /admin/keys/{name}":         viewers(s.showKey),
+		"PATCH /admin/keys/{name}":       owners(s.updateKey),
+		"POST /admin/keys/{name}/rotate": owners(s.rotateKey),
+
+		"GET /admin/status":  viewers(s.status),
+		"POST /admin/reload": operators(s.reload),
+	}
+	s.pluginRoutes(guarded)
+	s.budgetRoutes(guarded)
+	s.nodeRoutes(guarded)
+	s.auditRoutes(guarded)
+	s.alertRoutes(guarded)
+	s.toolRoutes(guarded)
+	s.cacheRoutes(guarded)
+	s.batchRoutes(guarded)
+	s.healthRoutes(guarded)
+	s.cardRoutes(guarded)
+	s.playgroundRoutes(guarded)
+	s.secretRoutes(guarded)
+	s.pipelineRoutes(guarded)
+	if s.opt.Ledger != nil {
+		guarded["GET /admin/ledger/{id}"] = viewers(s.showRequest)
+		guarded["GET /admin/ledger"] = route{need: Viewer, raw: s.exportLedger}
+		guarded["GET /admin/usage"] = route{need: Viewer, raw: s.usage}
+	}
+	s.directoryRoutes(guarded)
+	s.adminRoutes(guarded)
+	s.moduleRoutes(guarded, "route", s.opt.Routes)
+	s.moduleRoutes(guarded, "filter", s.opt.Filters)
+	if s.opt.Decisions != nil {
+		guarded["GET /admin/decisions"] = viewers(s.lastDecisions)
+		guarded["GET /admin/decisions/{id}"] = viewers(s.explainDecision)
+	}
+	s.trialRoutes(guarded)
+	s.liveRoutes(guarded)
+	s.policyRoutes(guarded)
+	s.limitRoutes(guarded)
+	guarded["GET /admin/pprof/profile"] = route{need: Owner, raw: pprof.Profile}
+	guarded["GET /admin/pprof/{name}"] = route{need: Owner, raw: func(w http.ResponseWriter, r *http.Request) {
+		pprof.Handler(r.PathValue("name")).ServeHTTP(w, r)
+	}}
+	return guarded
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
@@ -213,6 +298,9 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 		s.opt.Log.Error("admin request failed", "err", err)
 		e = wire.Errorf(http.StatusInternalServerError, "internal", "the request failed: the gateway's log says why")
 	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+	}
 	body, _ := json.Marshal(map[string]any{"error": map[string]string{"code": e.Code, "message": e.Message}}) // strings always encode
 	reply(w, e.Status, body)
 }
@@ -222,6 +310,7 @@ func reply(w http.ResponseWriter, status int, body []byte) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n'))
 }

@@ -46,8 +46,9 @@ type Credential struct {
 
 // Quota is what is left of a limit.
 type Quota struct {
-	Left  int64 `json:"left"`
-	Limit int64 `json:"limit,omitempty"`
+	Left  int64     `json:"left"`
+	Limit int64     `json:"limit,omitempty"`
+	Reset time.Time `json:"reset,omitzero"`
 }
 
 // The errors that Credentials answers with.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -26,6 +25,8 @@ type NewKey struct {
 	Roles   []string // sorted
 	Attrs   map[string]string
 	Budgets []call.Limit // without scope: the key's own
+	Rates   []call.Limit // the same
+	Scope   *call.Scope  // checked, nil: good for anything
 	Expires time.Time    // zero: never
 }
 
@@ -34,100 +35,32 @@ type Created struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
 	Token string `json:"token"`
+	// PreviousUntil is how long the secret before it counts, of a rotated key.
+	PreviousUntil time.Time `json:"previous_until,omitzero"`
 }
 
 // Key is a key without its secret.
 type Key struct {
-	ID      string       `json:"id"`
-	Name    string       `json:"name"`
-	Source  string       `json:"source"` // "store", or "config" for keys of the configuration
-	Org     string       `json:"org,omitempty"`
-	Project string       `json:"project,omitempty"`
-	Team    string       `json:"team,omitempty"`
-	User    string       `json:"user,omitempty"`
-	Env     string       `json:"env,omitempty"`
-	Roles   []string     `json:"roles,omitempty"`
-	Budgets []call.Limit `json:"-"`
-	Created time.Time    `json:"created,omitzero"`
-	Expires time.Time    `json:"expires,omitzero"`
-	Revoked time.Time    `json:"revoked,omitzero"`
-}
-
-// MarshalJSON writes budgets as they are given.
-func (k Key) MarshalJSON() ([]byte, error) {
-	type plain Key
-	budgets := make([]budget, len(k.Budgets))
-	for i, l := range k.Budgets {
-		budgets[i] = budget{USD: usd(l.Max), Window: window(l.Window)}
-	}
-	return json.Marshal(struct {
-		plain
-		Budgets []budget `json:"budgets,omitempty"`
-	}{plain(k), budgets})
-}
-
-// budget is a limit in dollars within a window, in JSON.
-type budget struct {
-	USD    usd    `json:"usd"`
-	Window window `json:"window"`
-}
-
-// usd is an amount in nano-dollars that is written as a number of dollars.
-type usd int64
-
-// MarshalJSON writes all digits.
-func (u usd) MarshalJSON() ([]byte, error) { return call.AppendUSD(nil, int64(u)), nil }
-
-// UnmarshalJSON reads a number, or text for more digits than clients keep.
-func (u *usd) UnmarshalJSON(b []byte) error {
-	nano, err := call.ParseUSD(strings.Trim(string(b), `"`))
-	*u = usd(nano)
-	return err
-}
-
-// window is written as its unit, or as an object where that does not say all.
-type window call.Window
-
-type windowObject struct {
-	Unit string `json:"unit"`
-	Size int    `json:"size,omitempty"`
-	TZ   string `json:"tz,omitempty"`
-}
-
-// MarshalJSON implements json.Marshaler.
-func (w window) MarshalJSON() ([]byte, error) {
-	if w.Size <= 1 && w.TZ == "" {
-		return json.Marshal(w.Unit)
-	}
-	return json.Marshal(windowObject(w))
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (w *window) UnmarshalJSON(b []byte) error {
-	o := windowObject{Size: 1}
-	var err error
-	if b[0] == '"' {
-		err = json.Unmarshal(b, &o.Unit)
-	} else {
-		err = strict(bytes.NewReader(b), &o)
-	}
-	*w = window(o)
-	return err
-}
-
-var windowUnits = []string{"minute", "hour", "day", "week", "month", "total"}
-
-func (w window) check() error {
-	if !slices.Contains(windowUnits, w.Unit) {
-		return invalid("a budget's window is %q: give one of %s", w.Unit, strings.Join(windowUnits, ", "))
-	}
-	if w.Size < 1 || w.Size > 10_000 {
-		return invalid("a budget's window has size %d: give 1 to 10000", w.Size)
-	}
-	if _, err := time.LoadLocation(w.TZ); err != nil || w.TZ == "Local" {
-		return invalid("a budget's window has time zone %q: give an IANA name such as Europe/Berlin", w.TZ)
-	}
-	return nil
+	ID            string            `json:"id"`
+	Name          string            `json:"name"`
+	Source        string            `json:"source"` // "store", or "config" for keys of the configuration
+	Org           string            `json:"org,omitempty"`
+	Project       string            `json:"project,omitempty"`
+	Team          string            `json:"team,omitempty"`
+	User          string            `json:"user,omitempty"`
+	Env           string            `json:"env,omitempty"`
+	Roles         []string          `json:"roles,omitempty"`
+	Attrs         map[string]string `json:"attrs,omitempty"`
+	Budgets       []call.Limit      `json:"budgets,omitempty"`
+	Rates         []call.Limit      `json:"rates,omitempty"`
+	Scope         *call.Scope       `json:"scope,omitempty"`
+	Created       time.Time         `json:"created,omitzero"`
+	Expires       time.Time         `json:"expires,omitzero"`
+	Revoked       time.Time         `json:"revoked,omitzero"`
+	Rotated       time.Time         `json:"rotated,omitzero"`
+	PreviousUntil time.Time         `json:"previous_until,omitzero"`
+	Used          time.Time         `json:"used,omitzero"`     // last, to about a minute
+	Refused       string            `json:"refused,omitempty"` // why callers are refused, by the directory
 }
 
 // keyRequest is the body of POST /admin/keys.
@@ -140,30 +73,60 @@ type keyRequest struct {
 	Env     string            `json:"env"`
 	Roles   []string          `json:"roles"`
 	Attrs   map[string]string `json:"attrs"`
-	Budgets []budget          `json:"budgets"`
-	Expires time.Time         `json:"expires"`
+	Budgets []call.Limit      `json:"budgets"`
+	Rates   []call.Limit      `json:"rates"`
+	Scope   *call.Scope       `json:"scope"`
+	Expires expiry            `json:"expires"`
 }
 
-const maxBudgets = 8
+// expiry is a time, null for never, and whether it is given.
+type expiry struct {
+	time.Time
+	given bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *expiry) UnmarshalJSON(b []byte) error {
+	*e = expiry{given: true}
+	return json.Unmarshal(b, &e.Time)
+}
+
+// What a key may have at most.
+const (
+	maxBudgets    = 8
+	maxNames      = 64 // roles, attrs
+	maxKeyOverlap = 90 * 24 * time.Hour
+	// usualOverlap is for how long both secrets of a rotated key count.
+	usualOverlap = 24 * time.Hour
+)
 
 var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
 
 func (q *keyRequest) key() (NewKey, error) {
 	k := NewKey{Name: q.Name, Org: q.Org, Project: q.Project, Team: q.Team, User: q.User, Env: q.Env,
-		Roles: slices.Sorted(slices.Values(q.Roles)), Attrs: q.Attrs, Expires: q.Expires}
+		Roles: slices.Sorted(slices.Values(q.Roles)), Attrs: q.Attrs, Budgets: q.Budgets, Rates: q.Rates, Scope: q.Scope, Expires: q.Expires.Time}
 	switch {
 	case !keyName.MatchString(q.Name):
 		return k, invalid("name is %q: give letters, digits, '.', '_', ':', '@' and '-', at most 128", q.Name)
-	case len(q.Budgets) > maxBudgets:
-		return k, invalid("budgets has %d entries: give at most %d", len(q.Budgets), maxBudgets)
-	case !q.Expires.IsZero() && q.Expires.Before(time.Now()):
+	case len(q.Budgets) > maxBudgets || len(q.Rates) > maxBudgets:
+		return k, invalid("budgets has %d and rates %d entries: give at most %d of each", len(q.Budgets), len(q.Rates), maxBudgets)
+	case len(q.Roles) > maxNames || len(q.Attrs) > maxNames:
+		return k, invalid("roles and attrs have at most %d entries each", maxNames)
+	case q.Expires.given && !q.Expires.IsZero() && q.Expires.Before(time.Now()):
 		return k, invalid("expires is in the past: %s", q.Expires.Format(time.RFC3339))
 	}
-	for _, b := range q.Budgets {
-		if err := b.Window.check(); err != nil {
-			return k, err
+	for i, b := range q.Budgets {
+		if b.Scope != "" || b.Rate {
+			return k, invalid("budgets[%d] must be a budget of the key's own: leave scope and per out", i)
 		}
-		k.Budgets = append(k.Budgets, call.Limit{Unit: call.UnitUSD, Window: call.Window(b.Window), Max: int64(b.USD)})
+	}
+	for i, l := range q.Rates {
+		if l.Scope != "" || !l.Rate {
+			return k, invalid("rates[%d] must be a rate of the key's own: leave scope out, and write per in place of window", i)
+		}
+	}
+	if err := q.Scope.Check(); err != nil {
+		return k, invalid("scope.%v", err)
 	}
 	return k, nil
 }
@@ -200,6 +163,80 @@ func (s *Server) revokeKey(_ http.ResponseWriter, r *http.Request) (any, error) 
 		return nil, err
 	}
 	return map[string]string{"revoked": name}, nil
+}
+
+func (s *Server) showKey(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if s.opt.Keys == nil {
+		return nil, notFound("there are no keys here")
+	}
+	keys, err := s.opt.Keys.ListKeys(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	var found *Key
+	for i := range keys { // of a name that has been used again the live key is meant, and an id goes before a name
+		switch k := &keys[i]; {
+		case k.ID == r.PathValue("name"):
+			return k, nil
+		case k.Name == r.PathValue("name") && (found == nil || !found.Revoked.IsZero()):
+			found = k
+		}
+	}
+	if found == nil {
+		return nil, ErrKeyUnknown
+	}
+	return found, nil
+}
+
+// updateKey takes what is to change; what is left out stays. Lists are
+// replaced, an empty one takes what was there away.
+func (s *Server) updateKey(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if s.opt.KeyChanges == nil {
+		return nil, notFound("there are no keys here")
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, invalid("cannot read the body: %v", err)
+	}
+	return s.opt.KeyChanges.UpdateKey(r.Context(), r.PathValue("name"), func(k *NewKey) error {
+		q := keyRequest{k.Name, k.Org, k.Project, k.Team, k.User, k.Env, k.Roles, nil, k.Budgets, k.Rates, k.Scope, expiry{Time: k.Expires}}
+		if err := strict(bytes.NewReader(body), &q); err != nil {
+			return invalid("cannot read the body: %v", err)
+		}
+		if q.Name != k.Name {
+			return invalid("a key keeps its name: make another, and revoke this one")
+		}
+		if q.Attrs == nil {
+			q.Attrs = k.Attrs
+		}
+		var err error
+		*k, err = q.key()
+		return err
+	})
+}
+
+// rotation is the body of POST /admin/keys/{name}/rotate.
+type rotation struct {
+	Overlap string `json:"overlap"` // "24h", the usual one; "0": none
+	Finish  bool   `json:"finish"`  // make no new secret, but end the previous one
+}
+
+func (s *Server) rotateKey(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if s.opt.KeyChanges == nil {
+		return nil, notFound("there are no keys here")
+	}
+	var q rotation
+	if err := strict(r.Body, &q); err != nil {
+		return nil, invalid("cannot read the body: %v", err)
+	}
+	if q.Finish {
+		return s.opt.KeyChanges.FinishKey(r.Context(), r.PathValue("name"))
+	}
+	overlap, err := overlapOf(q.Overlap, usualOverlap)
+	if err != nil {
+		return nil, err
+	}
+	return s.opt.KeyChanges.RotateKey(r.Context(), r.PathValue("name"), overlap)
 }
 
 // strict decodes one JSON value without unknown names or trailing data.

@@ -34,6 +34,17 @@ const (
 	headSignature = "X-Signalbox-Signature" // base64 of a .minisig file
 )
 
+func (s *Server) pluginRoutes(guarded map[string]route) {
+	if s.opt.Plugins == nil {
+		return
+	}
+	guarded["GET /admin/plugins"] = viewers(s.listPlugins)
+	guarded["POST /admin/plugins"] = owners(s.installPlugin)
+	guarded["POST /admin/plugins/{name}/upgrade"] = operators(s.upgradePlugin)
+	guarded["POST /admin/plugins/{name}/restart"] = operators(s.restartPlugin)
+	guarded["GET /admin/plugins/{name}/logs"] = route{need: Viewer, raw: s.pluginLogs}
+}
+
 func (s *Server) listPlugins(http.ResponseWriter, *http.Request) (any, error) {
 	return s.opt.Plugins.List(), nil
 }
@@ -93,12 +104,24 @@ func (s *Server) pluginLogs(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// roomy gives uploads of adapters the bytes and the time that they take.
+// roomy gives uploads of adapters and modules the bytes and the time that they take.
 func roomy(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method != http.MethodPost || strings.TrimSuffix(r.URL.Path, "/") != "/admin/plugins" {
+	var most int64
+	switch path := strings.TrimSuffix(r.URL.Path, "/"); {
+	case strings.HasPrefix(path, "/admin/policy/") && (r.Method == http.MethodPost || r.Method == http.MethodPut):
+		most = maxBundle
+	case r.Method != http.MethodPost:
+		return false
+	case path == "/admin/plugins":
+		most = maxUpload
+	case playing(r):
+		most = maxPlay
+	case strings.HasSuffix(path, "/versions"):
+		most = maxModule
+	default:
 		return false
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uploadTime))
-	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	return true
 }

@@ -1,42 +1,29 @@
 package admin
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
-// UsageQuery selects usage. Empty fields select all.
-type UsageQuery struct {
-	Key   string // id or name
-	Team  string
-	Model string // provider/model
-	// From and To bound the time: From ≤ t < To. Zero is unbounded.
-	From, To time.Time
-}
-
-// UsageRow is what one key used of one model on one day (UTC).
-type UsageRow struct {
-	Day      string // 2026-05-20
-	KeyID    string
-	KeyName  string
-	Team     string
-	Model    string // provider/model, "" for requests that reached none
-	Requests int64
-	Errors   int64
-	Usage    wire.Usage
-	Cost     int64 // nano-dollars
-}
-
 // sums are the figures of a row, or of several.
 type sums struct {
-	Requests int64  `json:"requests"`
-	Errors   int64  `json:"errors"`
-	Tokens   tokens `json:"tokens"`
-	Units    units  `json:"units,omitzero"`
-	CostUSD  usd    `json:"cost_usd"`
+	Requests  int64  `json:"requests"`
+	Errors    int64  `json:"errors"`
+	Refused   int64  `json:"refused"`
+	Tokens    tokens `json:"tokens"`
+	Units     units  `json:"units,omitzero"`
+	CostUSD   usd    `json:"cost_usd"`
+	Reported  usd    `json:"reported_usd"`        // of the cost, what providers told
+	Computed  usd    `json:"computed_usd"`        // reported usage × price
+	Estimated usd    `json:"estimated_usd"`       // bounded from sizes
+	Saved     usd    `json:"saved_usd,omitempty"` // by caches: it is not in the cost
 }
 
 type tokens struct {
@@ -64,136 +51,177 @@ type units struct {
 	Images       int64 `json:"images,omitempty"`
 	Pages        int64 `json:"pages,omitempty"`
 	Searches     int64 `json:"searches,omitempty"`
-	ReportedCost usd   `json:"reported_cost_usd,omitempty"` // the part of the cost that providers told
+	ReportedCost usd   `json:"reported_cost_usd,omitempty"` // what providers told, whatever the cost is
 }
 
-func (s *sums) add(r *UsageRow) {
-	s.Requests += r.Requests
-	s.Errors += r.Errors
-	s.CostUSD += usd(r.Cost)
-	t, u := &s.Tokens, &r.Usage
-	t.Input += u.Input
-	t.CacheRead += u.CacheRead
-	t.CacheWrite5m += u.CacheWrite5m
-	t.CacheWrite1h += u.CacheWrite1h
-	t.Output += u.Output
-	t.Reasoning += u.Reasoning
-	t.AudioInput += u.AudioInput
-	t.AudioOutput += u.AudioOutput
-	t.ImageInput += u.ImageInput
-	t.ImageOutput += u.ImageOutput
-	t.CacheReadAudio += u.CacheReadAudio
-	t.CacheReadImage += u.CacheReadImage
-	t.Total += u.Total()
-	n := &s.Units
-	n.Characters += u.Characters
-	n.AudioMS += u.Millis
-	n.Images += u.Images
-	n.Pages += u.Pages
-	n.Searches += u.Searches
-	n.ReportedCost += usd(u.Cost)
+func sumsOf(r *call.UsageRow) sums {
+	t, u := tokensOf(&r.Usage)
+	return sums{Requests: r.Requests, Errors: r.Errors, Refused: r.Refused, Tokens: t, Units: u,
+		CostUSD: usd(r.Cost), Reported: usd(r.Reported), Computed: usd(r.Computed), Estimated: usd(r.Estimate), Saved: usd(r.Saved)}
 }
 
+func tokensOf(u *wire.Usage) (tokens, units) {
+	return tokens{Input: u.Input, CacheRead: u.CacheRead, CacheWrite5m: u.CacheWrite5m, CacheWrite1h: u.CacheWrite1h, Output: u.Output, Reasoning: u.Reasoning,
+			AudioInput: u.AudioInput, AudioOutput: u.AudioOutput, ImageInput: u.ImageInput, ImageOutput: u.ImageOutput,
+			CacheReadAudio: u.CacheReadAudio, CacheReadImage: u.CacheReadImage, Total: u.Total()},
+		units{Characters: u.Characters, AudioMS: u.Millis, Images: u.Images, Pages: u.Pages, Searches: u.Searches, ReportedCost: usd(u.Cost)}
+}
+
+// usageRow is written as one object: what it is of, then its figures.
 type usageRow struct {
-	Day   string `json:"day"`
-	Key   string `json:"key"`
-	KeyID string `json:"key_id"`
-	Team  string `json:"team,omitempty"`
-	Model string `json:"model"`
+	by, keys []string
 	sums
 }
 
-type group struct {
-	Name string `json:"name"`
-	sums
+// MarshalJSON implements json.Marshaler.
+func (r usageRow) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, name := range r.by {
+		key, err := json.Marshal(r.keys[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(append(append(out, '"'), name...), `":`...), key...)
+		out = append(out, ',')
+	}
+	figures, err := json.Marshal(r.sums)
+	return append(out, figures[1:]...), err
 }
 
 // usageAnswer is the body of GET /admin/usage.
 type usageAnswer struct {
-	Rows    []usageRow `json:"rows"`
-	ByKey   []group    `json:"by_key"`
-	ByModel []group    `json:"by_model"`
-	ByDay   []group    `json:"by_day"`
-	Total   sums       `json:"total"`
+	By     []string   `json:"by"`
+	Source string     `json:"source"` // "sums", or "requests" where sums do not hold what is asked for
+	Rows   []usageRow `json:"rows"`
+	Total  sums       `json:"total"`
 }
 
-func (s *Server) usage(_ http.ResponseWriter, r *http.Request) (any, error) {
-	if s.opt.Usage == nil {
-		return nil, notFound("there is no usage here")
-	}
-	q, err := usageQuery(r)
+// usualBy is what usage is shown by when nothing is said.
+var usualBy = []string{"day", "key", "model"}
+
+func (s *Server) usage(w http.ResponseWriter, r *http.Request) {
+	q, format, err := usageQuery(r)
 	if err != nil {
-		return nil, err
+		s.fail(w, err)
+		return
 	}
-	rows, err := s.opt.Usage(r.Context(), q)
+	got, err := s.opt.Ledger.Usage(r.Context(), q)
 	if err != nil {
-		return nil, err
+		s.fail(w, gone(err))
+		return
 	}
-	a := usageAnswer{Rows: make([]usageRow, 0, len(rows))}
-	for i := range rows {
-		row := &rows[i]
-		out := usageRow{Day: row.Day, Key: row.KeyName, KeyID: row.KeyID, Team: row.Team, Model: row.Model}
-		out.add(row)
-		a.Rows = append(a.Rows, out)
-		a.Total.add(row)
+	if format == "csv" {
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+		_ = usageCSV(w, q.By, got.Rows) // who asked has left
+		return
 	}
-	a.ByKey = grouped(rows, func(r *UsageRow) string { return r.KeyName })
-	a.ByModel = grouped(rows, func(r *UsageRow) string { return r.Model })
-	a.ByDay = grouped(rows, func(r *UsageRow) string { return r.Day })
-	return a, nil
+	a := usageAnswer{By: q.By, Source: got.Source, Rows: make([]usageRow, 0, len(got.Rows))}
+	var total call.UsageRow
+	for i := range got.Rows {
+		row := &got.Rows[i]
+		a.Rows = append(a.Rows, usageRow{by: q.By, keys: row.Keys, sums: sumsOf(row)})
+		total.Add(row)
+	}
+	a.Total = sumsOf(&total)
+	s.run(func(http.ResponseWriter, *http.Request) (any, error) { return a, nil })(w, r)
 }
 
-func usageQuery(r *http.Request) (q UsageQuery, err error) {
-	for name, values := range r.URL.Query() {
+// gone shows callers what the ledger cannot tell them.
+func gone(err error) error {
+	switch {
+	case errors.Is(err, call.ErrUsageGone):
+		return wire.Errorf(http.StatusUnprocessableEntity, "no_longer_kept", "%v", err)
+	case errors.Is(err, call.ErrUsageGroups):
+		return wire.Errorf(http.StatusUnprocessableEntity, "too_many_groups", "%v", err)
+	}
+	return err
+}
+
+// usageQuery reads by, from, to, tz and format; all other parameters are
+// dimensions with a value that they are to have, or with "!" at the end of
+// their name, not to have.
+func usageQuery(r *http.Request) (q call.UsageQuery, format string, err error) {
+	query := r.URL.Query()
+	q.Zone = time.UTC
+	if tz := query.Get("tz"); tz != "" {
+		if q.Zone, err = time.LoadLocation(tz); err != nil || tz == "Local" {
+			return q, "", invalid("tz=%q is no time zone: give an IANA name such as Europe/Berlin", tz)
+		}
+	}
+	for name, values := range query {
 		v := values[len(values)-1]
 		switch name {
-		case "key":
-			q.Key = v
-		case "team":
-			q.Team = v
-		case "model":
-			q.Model = v
+		case "tz":
+		case "by":
+			q.By, err = dimensions(strings.Split(strings.Join(values, ","), ","))
 		case "from":
-			q.From, err = moment(v)
+			q.From, err = moment(v, q.Zone)
 		case "to":
-			q.To, err = moment(v)
+			q.To, err = moment(v, q.Zone)
+		case "format":
+			format, err = v, oneOf("format", v, "json", "csv")
 		default:
-			err = invalid("unknown parameter %q: known are key, team, model, from, to", name)
+			err = filter(&q.Where, name, values, "by, from, to, tz, format")
 		}
 		if err != nil {
-			return q, err
+			return q, "", err
 		}
 	}
-	return q, nil
+	if q.By == nil {
+		q.By = usualBy
+	}
+	return q, format, nil
 }
 
-func moment(s string) (time.Time, error) {
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, s); err == nil {
+func dimensions(names []string) (by []string, err error) {
+	by = []string{}
+	for _, name := range names {
+		switch {
+		case name == "" || name == "total":
+		case !slices.Contains(call.Dimensions, name):
+			return nil, invalid("by=%q: known are %s, or total for one sum", name, strings.Join(call.Dimensions, ", "))
+		case slices.Contains(by, name):
+			return nil, invalid("by has %q twice", name)
+		default:
+			by = append(by, name)
+		}
+	}
+	return by, nil
+}
+
+// filter adds the parameter called name to where; also: what may be given beside
+// dimensions.
+func filter(where *[]call.UsageFilter, name string, values []string, also string) error {
+	f := call.UsageFilter{Values: values}
+	f.By, f.Not = strings.CutSuffix(name, "!")
+	switch {
+	case !slices.Contains(call.Dimensions, f.By):
+		return invalid("unknown parameter %q: known are %s, and as filters %s", name, also, strings.Join(call.Dimensions, ", "))
+	case slices.Contains([]string{"minute", "hour", "day", "week", "month"}, f.By):
+		return invalid("%s=%s: bound the time with from and to", name, values[0])
+	}
+	*where = append(*where, f)
+	return nil
+}
+
+func oneOf(name, v string, known ...string) error {
+	if slices.Contains(known, v) {
+		return nil
+	}
+	return invalid("%s=%q: known are %s", name, v, strings.Join(known, ", "))
+}
+
+func moment(s string, zone *time.Location) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, invalid("%q is not a time: write 2026-05-20 or 2026-05-20T15:04:05Z", s)
+	return time.Time{}, invalid("%q is not a time: write 2026-05-20, 2026-05-20T15:04 or 2026-05-20T15:04:05Z", s)
 }
 
-// grouped sums rows up by name, in order of the name.
-func grouped(rows []UsageRow, name func(*UsageRow) string) []group {
-	at, out := map[string]int{}, []group{}
-	for i := range rows {
-		n := name(&rows[i])
-		j, ok := at[n]
-		if !ok {
-			j = len(out)
-			at[n] = j
-			out = append(out, group{Name: n})
-		}
-		out[j].add(&rows[i])
-	}
-	slices.SortFunc(out, func(a, b group) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
-	return out
-}
+// usd is an amount in nano-dollars that is written as a number of dollars.
+type usd int64
+
+// MarshalJSON writes all digits.
+func (u usd) MarshalJSON() ([]byte, error) { return call.AppendUSD(nil, int64(u)), nil }

@@ -30,13 +30,14 @@ func entry(t testing.TB, name string) Entry {
 func TestAuthenticate(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	expired, later, revoked := entry(t, "expired"), entry(t, "later"), entry(t, "revoked")
-	expired.Principal.Expires, later.Principal.Expires, revoked.Revoked = now, now.Add(1), true
-	k := newKeys(t, entry(t, "a"), entry(t, "b"), expired, later, revoked)
-	k.now = func() time.Time { return now }
+	expired.Principal.Expires, later.Principal.Expires, revoked.Refused = now, now.Add(1), ErrRevoked
+	old, older := entry(t, "old"), entry(t, "older")
+	old.Until, older.Until = now.Add(1), now
+	k := newKeys(t, entry(t, "a"), entry(t, "b"), expired, later, revoked, old, older)
 
 	accepted := func(token, name string) {
 		t.Helper()
-		p, err := k.Authenticate([]byte(token))
+		p, err := k.Authenticate([]byte(token), now)
 		if err != nil || p.KeyName != name {
 			t.Errorf("%q: got %v, %v; want %s", token, p, err, name)
 		}
@@ -44,10 +45,11 @@ func TestAuthenticate(t *testing.T) {
 	accepted("token-a", "a")
 	accepted("token-b", "b")
 	accepted("token-later", "later")
+	accepted("token-old", "old")
 
 	refused := func(token, code string) {
 		t.Helper()
-		p, err := k.Authenticate([]byte(token))
+		p, err := k.Authenticate([]byte(token), now)
 		if p != nil || err == nil || err.Code != code || err.Status != 401 {
 			t.Errorf("%q: got %v, %v; want %s", token, p, err, code)
 		}
@@ -57,12 +59,13 @@ func TestAuthenticate(t *testing.T) {
 	refused("token-a ", "invalid_api_key")
 	refused("token-", "invalid_api_key")
 	refused("token-expired", "key_expired")
+	refused("token-older", "key_expired")
 	refused("token-revoked", "key_revoked")
 	refused(fmt.Sprintf("token-%0600d", 1), "invalid_api_key")
 }
 
 func TestEmptySetRefusesAll(t *testing.T) {
-	if p, e := New(pepper).Authenticate([]byte("x")); p != nil || e == nil {
+	if p, e := New(pepper).Authenticate([]byte("x"), time.Now()); p != nil || e == nil {
 		t.Errorf("got %v, %v; want a refusal", p, e)
 	}
 }
@@ -81,7 +84,7 @@ func TestSetRefusesOneSecretTwice(t *testing.T) {
 	if err := k.Set([]Entry{entry(t, "b"), entry(t, "a"), twin}); err == nil {
 		t.Error("two keys with one secret are accepted")
 	}
-	if _, err := k.Authenticate([]byte("token-a")); err != nil {
+	if _, err := k.Authenticate([]byte("token-a"), time.Now()); err != nil {
 		t.Errorf("a refused set has replaced the keys: %v", err)
 	}
 }
@@ -112,7 +115,7 @@ func TestSetWhileAuthenticating(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 2000 {
-				if p, err := k.Authenticate([]byte("token-a")); err != nil || p.KeyName != "a" {
+				if p, err := k.Authenticate([]byte("token-a"), time.Now()); err != nil || p.KeyName != "a" {
 					t.Errorf("got %v, %v; want a at all times", p, err)
 					return
 				}
@@ -128,6 +131,37 @@ func TestSetWhileAuthenticating(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+// TestUsed tells of each use once, whatever secret of the key was shown, and
+// across new sets of keys.
+func TestUsed(t *testing.T) {
+	a, b, other := entry(t, "a"), entry(t, "b"), entry(t, "other")
+	a.Principal.KeyID, other.Principal.KeyID = "k-1", "k-2"
+	b.Principal = a.Principal
+	k := newKeys(t, a, b, other)
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	use := func(token string, at time.Time) {
+		t.Helper()
+		if _, err := k.Authenticate([]byte(token), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use("token-a", now.Add(time.Second))
+	use("token-b", now)
+	if got := k.Used(); len(got) != 1 || !got["k-1"].Equal(now.Add(time.Second)) {
+		t.Errorf("got %v; want k-1 alone, at its last use", got)
+	}
+	if got := k.Used(); got != nil {
+		t.Errorf("got %v again", got)
+	}
+	use("token-b", now.Add(time.Minute))
+	if err := k.Set([]Entry{a, other}); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.Used(); len(got) != 1 || !got["k-1"].Equal(now.Add(time.Minute)) {
+		t.Errorf("got %v; a new set forgets no use", got)
+	}
 }
 
 func TestGenerate(t *testing.T) {
@@ -147,9 +181,32 @@ func FuzzAuthenticate(f *testing.F) {
 	f.Add([]byte("sb-0123456789-abcdefghjkmnpqrstvwxyz0123"))
 	k := newKeys(f, entry(f, "a"))
 	f.Fuzz(func(t *testing.T, token []byte) {
-		p, err := k.Authenticate(token)
+		p, err := k.Authenticate(token, time.Now())
 		if (p != nil) != (string(token) == "token-a") || (p == nil) == (err == nil) {
 			t.Fatalf("%q: got %v, %v", token, p, err)
 		}
 	})
+}
+
+// TestStanding: whoever has been let in is asked by id.
+func TestStanding(t *testing.T) {
+	k, now := newKeys(t), time.Now()
+	f := func(id string, at time.Time, want string) {
+		t.Helper()
+		if got := codeOf(k.Standing(id, at)); got != want {
+			t.Errorf("%s: got %q; want %q", id, got, want)
+		}
+	}
+	entry := func(id, secret string, e Entry) Entry {
+		e.Digest = k.Digest([]byte(secret))
+		e.Principal = &call.Principal{KeyID: id, KeyName: id, Expires: now.Add(time.Hour)}
+		return e
+	}
+	if err := k.Set([]Entry{entry("good", "a", Entry{}), entry("good", "b", Entry{Until: now.Add(-time.Second)}), entry("gone", "c", Entry{Refused: ErrRevoked})}); err != nil {
+		t.Fatal(err)
+	}
+	f("good", now, "")
+	f("good", now.Add(time.Hour), "key_expired")
+	f("gone", now, "key_revoked")
+	f("nobody", now, "invalid_api_key")
 }

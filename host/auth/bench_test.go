@@ -3,13 +3,14 @@ package auth
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 )
 
 // BenchmarkAuthenticate looks one of ten thousand keys up; a miss must cost what a hit does.
 func BenchmarkAuthenticate(b *testing.B) {
-	k := newKeys(b)
+	k, now := newKeys(b), time.Now()
 	entries := make([]Entry, 10_000)
 	tokens := make([][]byte, len(entries))
 	for i := range entries {
@@ -23,7 +24,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	b.Run("hit", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			if _, err := k.Authenticate(tokens[i%len(tokens)]); err != nil {
+			if _, err := k.Authenticate(tokens[i%len(tokens)], now); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -32,7 +33,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		unknown := []byte("sb-0123456789-abcdefghjkmnpqrstvwxyz0123")
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := k.Authenticate(unknown); err == nil {
+			if _, err := k.Authenticate(unknown, now); err == nil {
 				b.Fatal("an unknown key is accepted")
 			}
 		}
@@ -41,7 +42,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				_, _ = k.Authenticate(tokens[0])
+				_, _ = k.Authenticate(tokens[0], now)
 			}
 		})
 	})

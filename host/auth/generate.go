@@ -4,6 +4,7 @@ import "crypto/rand"
 
 const (
 	keyPrefix   = "sb-"
+	adminPrefix = "sba-"
 	alphabet    = "0123456789abcdefghjkmnpqrstvwxyz" // 32 of them: a byte's low five bits choose evenly
 	idDigits    = 10
 	secretBytes = 26 // × 5 bits = 130
@@ -13,7 +14,19 @@ const (
 // the token is shown once and kept as its Digest.
 func Generate() (id, token string) {
 	id = random(idDigits)
-	return id, keyPrefix + id + "-" + random(secretBytes)
+	return id, Renew(id)
+}
+
+// Renew makes a new secret of the key with the given id.
+func Renew(id string) (token string) { return keyPrefix + id + "-" + random(secretBytes) }
+
+// GenerateAdmin makes a token of the admin API, "sba-<id>-<secret>"; of one
+// with an id, another.
+func GenerateAdmin(id string) (_, token string) {
+	if id == "" {
+		id = random(idDigits)
+	}
+	return id, adminPrefix + id + "-" + random(secretBytes)
 }
 
 // Secret makes a random text of 130 bits for other uses, such as an admin token.

@@ -10,24 +10,25 @@ import (
 
 func TestNoAllocations(t *testing.T) {
 	p := openPool(t, t.TempDir(), newMemBank(), Options{})
-	ch := chain(t, p, limit("k", "day", 1<<50), limit("t", "day", 1<<50), limit("p", "day", 1<<50), limit("o", "month", 1<<50))
-	tight := chain(t, p, limit("none", "day", 0))
+	ch := chain(t, p, limit("key/k", "day", 1<<50), limit("key/t", "day", 1<<50), limit("key/p", "day", 1<<50), limit("org/o", "month", 1<<50),
+		inUnit(limit("key/k", "day", 1<<50), call.UnitTokens, call.OnClamp), inUnit(limit("key/k", "month", 1<<50), call.UnitRequests, call.OnWarn))
+	tight := chain(t, p, limit("key/none", "day", 0))
 	ticket := new(Ticket)
 	id := call.ID(0)
 	pass := func() {
 		id++
-		if p.Reserve(ticket, id, ch, testTime, 1000) != nil {
+		if p.Reserve(ticket, id, ch, testTime, Amounts{1000, 500, 1}) != nil {
 			t.Fatal("denied")
 		}
 		ticket.Sent()
-		if ticket.Extend(10) != nil {
+		if ticket.Extend(Amounts{10, 5}) != nil {
 			t.Fatal("denied")
 		}
-		ticket.Settle(900)
+		ticket.Settle(Amounts{900, 400, 1})
 		ticket.Release()
 	}
 	refuse := func() {
-		if p.Reserve(ticket, 1, tight, testTime, 1) == nil {
+		if p.Reserve(ticket, 1, tight, testTime, usd(1)) == nil {
 			t.Fatal("passed")
 		}
 	}

@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,12 +25,14 @@ type memBank struct {
 	rows          map[string]int64
 	granted       map[int64]int64
 	max           map[int64]int64
+	starts        map[int64]int64
+	told          map[int64]int64 // what the node has of a row beside what it has spent
 	batches       int
 	before, after func() error
 }
 
 func newMemBank() *memBank {
-	return &memBank{generation: 7, rows: map[string]int64{}, granted: map[int64]int64{}, max: map[int64]int64{}}
+	return &memBank{generation: 7, rows: map[string]int64{}, granted: map[int64]int64{}, max: map[int64]int64{}, starts: map[int64]int64{}, told: map[int64]int64{}}
 }
 
 func (b *memBank) State(context.Context) (call.BankState, error) {
@@ -64,6 +67,8 @@ func (b *memBank) Apply(_ context.Context, seq int64, ops []call.BankOp) ([]call
 	return b.last, nil
 }
 
+func (b *memBank) Forfeit(context.Context) error { return nil }
+
 func (b *memBank) one(op call.BankOp) call.BankGrant {
 	row := op.Row
 	if row == 0 {
@@ -74,11 +79,21 @@ func (b *memBank) one(op call.BankOp) call.BankGrant {
 		}
 	}
 	b.granted[row] -= op.Return
-	rem := op.Max - b.granted[row]
+	before := int64(0) // on other buckets of a window that rolls
+	if op.From != op.Start {
+		for key, other := range b.rows {
+			if at := b.starts[other]; other != row && at >= op.From && strings.HasPrefix(key, op.Scope+"|"+op.Window+"|") {
+				before += b.granted[other]
+			}
+		}
+	}
+	b.starts[row] = op.Start
+	rem := op.Max - before - b.granted[row]
 	amount := max(0, min(rem, max(op.Need, min(op.Want, rem/2))))
 	b.granted[row] += amount
 	b.max[row] = max(b.max[row], op.Max)
-	return call.BankGrant{Row: row, Amount: amount, Granted: b.granted[row]}
+	b.told[row] = op.Held + amount + op.Reserved
+	return call.BankGrant{Row: row, Amount: amount, Granted: before + b.granted[row]}
 }
 
 // total is what the bank has out, over all rows; it fails when a row is over its limit.
@@ -119,6 +134,8 @@ func openPool(t testing.TB, dir string, bank Bank, opts Options) *Pool {
 	t.Cleanup(func() { _ = p.Close() })
 	return p
 }
+
+func usd(n int64) Amounts { return Amounts{call.UnitUSD: n} }
 
 func limit(scope, unit string, max int64) call.Limit {
 	return call.Limit{Scope: scope, Window: call.Window{Unit: unit, Size: 1}, Max: max}

@@ -15,7 +15,12 @@ const (
 	bankTimeout = 5 * time.Second // for one batch
 	retryFirst  = 10 * time.Millisecond
 	retryMost   = time.Second
+	// growth is by how much a lease grows with each grant, so that one which is in
+	// use soon lasts through an outage of the bank.
+	growth = 4
 )
+
+const stopped = "this node spends nothing any more: the budget bank has been set back, or has written the node off"
 
 // banker is the one goroutine that deals with the bank. Whatever accounts need
 // while a batch is on its way rides in the next one.
@@ -54,6 +59,12 @@ func (b *banker) run(ctx context.Context, p *Pool) {
 	defer close(b.done)
 	idle := time.NewTicker(p.opts.Idle)
 	defer idle.Stop()
+	every := p.opts.Report
+	if p.shared != nil {
+		every = p.opts.Look
+	}
+	look := time.NewTicker(every)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -61,6 +72,8 @@ func (b *banker) run(ctx context.Context, p *Pool) {
 		case <-b.signal:
 		case <-idle.C:
 			p.queueIdle()
+		case <-look.C:
+			p.lookAround(ctx)
 		}
 		if err := p.deal(ctx); err != nil {
 			return
@@ -68,8 +81,8 @@ func (b *banker) run(ctx context.Context, p *Pool) {
 	}
 }
 
-// queueIdle queues the accounts that nobody has used since the last call, and
-// those whose window is over.
+// queueIdle queues the accounts that nobody has used since the last call, those
+// whose window is over, and those that hold far more than was used at once.
 func (p *Pool) queueIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,8 +91,13 @@ func (p *Pool) queueIdle() {
 		if !a.touched || now >= a.end {
 			a.retired = true
 			p.enqueue(a)
+		} else if keep := 2*a.peak + a.last; p.avail(a) > 2*keep {
+			a.excess = p.avail(a) - keep
+			p.enqueue(a)
+		} else if p.avail(a) > 8*a.peak {
+			a.last /= 2 // the grant was for a crowd that is gone
 		}
-		a.touched = false
+		a.touched, a.peak = false, a.reserved
 	}
 }
 
@@ -93,11 +111,11 @@ func (p *Pool) deal(ctx context.Context) error {
 			pause = retryFirst
 			continue
 		}
-		fenced := errors.Is(err, call.ErrBankSequence)
-		p.opts.Log.Error("cannot reach the budget bank: what is leased can be spent, then requests are refused", "error", err, "fenced", fenced)
-		if fenced {
+		if mustStop(err) {
+			p.opts.Log.Error(stopped, "error", err)
 			return err
 		}
+		p.opts.Log.Error("cannot reach the budget bank: what is leased can be spent, then requests are refused", "error", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -131,7 +149,7 @@ func (p *Pool) step(ctx context.Context) (more bool, err error) {
 	}
 	if err != nil {
 		p.stats.BankErrors++
-		p.fenced = p.fenced || errors.Is(err, call.ErrBankSequence)
+		p.fenced = p.fenced || mustStop(err)
 		return false, err
 	}
 	p.credit(seq, grants)
@@ -168,10 +186,10 @@ func (p *Pool) batch() {
 			continue
 		}
 		op := p.opFor(a)
-		asks := op.Need > 0 || op.Want > 0 || (a.waited && a.row == 0)
-		a.demand, a.max, a.waited = 0, 0, false
+		asks := op.Need > 0 || op.Want > 0 || a.waited && a.row == 0 || a.row != 0 && (a.others.report && p.reporting || a.others.told && a.over())
+		a.demand, a.max, a.waited, a.others.recall = 0, 0, false, false
 		if op.Return == 0 && !asks {
-			if a.retired && a.open == 0 {
+			if a.over() || a.row == 0 && a.open == 0 { // or nobody could be asked of it
 				p.forget(a)
 			}
 			continue
@@ -180,6 +198,7 @@ func (p *Pool) batch() {
 			p.im.set(p.im.word(a.word, wordAvail), p.avail(a)-op.Return)
 			p.im.set(p.im.word(a.word, wordReturning), op.Return)
 		}
+		a.others.report = false
 		p.dealt, p.ops = append(p.dealt, a), append(p.ops, op)
 	}
 	p.queue = append(p.queue[:0], p.queue[n:]...)
@@ -188,70 +207,36 @@ func (p *Pool) batch() {
 
 // opFor says what a needs from the bank, if anything.
 func (p *Pool) opFor(a *account) call.BankOp {
-	op := call.BankOp{Row: a.row, Start: a.start, End: a.end, Max: a.max}
-	if a.counter != nil {
-		op.Scope, op.Window = a.counter.scope, a.counter.window.name
+	op := call.BankOp{Row: a.row, Start: a.start, From: a.start, End: a.end, Max: a.max, Reserved: a.reserved}
+	if c := a.counter; c != nil {
+		op.Scope, op.Window = c.scope, c.name
+		op.From, op.End = c.window.from(a.start), c.window.until(a.end)
 	}
-	avail := p.avail(a)
+	now, avail := time.Now(), p.avail(a)
+	if a.others.recall {
+		a.others.tight = now.Add(tightFor)
+	}
 	if a.waited {
 		a.retired = false // it was idle, and no longer is
 	}
-	if avail < 0 || a.retired {
+	switch {
+	case avail < 0, a.retired, a.others.recall:
 		op.Return, avail = avail, 0
+	case avail > a.excess:
+		op.Return, avail = a.excess, avail-a.excess
 	}
-	op.Need = max(a.demand-avail, 0)
-	if !a.retired && a.max > 0 && avail < max(a.demand, a.last/4+1) {
-		op.Want = min(max(2*a.last, 8*op.Need), a.max/100)
+	a.excess = 0
+	op.Held = avail
+	op.Need, op.Least = max(a.demand-avail, 0), max(a.least-avail, 0)
+	if !a.retired && a.max > 0 && avail < max(a.demand, a.last/4+1) && now.After(a.others.tight) {
+		op.Want = min(max(growth*a.last, 8*op.Need), max(a.max/100, a.peak))
 	}
 	return op
 }
 
-// credit books the outcome of batch seq, in one piece.
-func (p *Pool) credit(seq int64, grants []call.BankGrant) {
-	for i, g := range grants {
-		p.book(p.dealt[i], p.ops[i], g)
-	}
-	if len(grants) > 0 {
-		p.im.set(cellSeq, seq)
-		p.im.commit()
-	}
-	p.ops = nil
-}
-
-func (p *Pool) book(a *account, op call.BankOp, g call.BankGrant) {
-	im, same := p.im, p.byRow[g.Row]
-	if a.word < 0 { // adopted earlier in this batch
-		same.granted = g.Granted
-		return
-	}
-	if same != nil && same != a {
-		p.adopt(a, same)
-	}
-	p.byRow[g.Row] = a
-	a.row, a.granted = g.Row, g.Granted
-	if op.Need > 0 || op.Want > 0 {
-		a.last = g.Amount
-	}
-	avail := p.avail(a) + g.Amount
-	im.set(im.word(a.word, wordRow), a.row)
-	im.set(im.word(a.word, wordAvail), avail)
-	im.set(im.word(a.word, wordReturning), 0)
-	im.set(im.word(a.word, wordEnd), a.end)
-	switch {
-	case a.retired && a.open == 0 && avail == 0 && !a.waited:
-		p.forget(a)
-	case avail < 0, a.retired && avail != 0:
-		p.enqueue(a)
-	}
-}
-
-// adopt gives a the word of old, which stands for the same row: a request that
-// a former process left open still holds it.
-func (p *Pool) adopt(a, old *account) {
-	p.freeWords = append(p.freeWords, a.word)
-	a.word = old.word
-	a.open += old.open
-	old.word = -1
+// mustStop reports whether a node has to stop spending after err.
+func mustStop(err error) bool {
+	return errors.Is(err, call.ErrBankSequence) || errors.Is(err, call.ErrBankFenced)
 }
 
 // returnAll hands back every lease. It runs when no reservations are made.
@@ -264,7 +249,7 @@ func (p *Pool) returnAll(ctx context.Context) error {
 	fenced, more := p.fenced, len(p.queue) > 0 || len(p.ops) > 0
 	p.mu.Unlock()
 	if fenced {
-		return call.ErrBankSequence
+		return errFenced
 	}
 	for more {
 		var err error

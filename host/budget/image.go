@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/disk"
 )
 
@@ -14,7 +15,8 @@ import (
 //	header   512 cells: magic, geometry, boot id, bank generation, sequence, log length
 //	log     2048 cells: pairs of cell number and new value
 //	words   4 cells each: row, available, returning, end of window
-//	slots   8 cells each: state, call id, amount, 8 word numbers of 32 bits, spare
+//	slots  12 cells each: state, call id, an amount of each unit, 12 holds of
+//	        32 bits (unit and word number), spare
 //
 // A change of several cells goes into the log, is made valid by one store of
 // the log's length, applied, and struck out by another. A process that is
@@ -30,10 +32,10 @@ const (
 	headerCells = 512
 	logPairs    = 1024
 	wordCells   = 4
-	slotCells   = 8
+	slotCells   = 12
 	cellBytes   = 8
 
-	magic = 0x31_6c_6f_6f_70_42_53_00 // "\0SBpool1"
+	magic = 0x32_6c_6f_6f_70_42_53_00 // "\0SBpool2"
 )
 
 // Cells of a word.
@@ -46,11 +48,20 @@ const (
 
 // Cells of a slot.
 const (
-	slotState  = iota
-	slotID     // call.ID
-	slotAmount // reserved
-	slotWords  // four cells: word number + 1 in 32 bits each, 0: none
+	slotState   = 0
+	slotID      = 1 // call.ID
+	slotAmounts = 2 // reserved, of each unit
+	slotHolds   = slotAmounts + units
 )
+
+// A hold is an account that a slot reserves from: the word's number + 1, and
+// the unit above it. 0: none.
+const (
+	holdWord = 1<<30 - 1
+	holdUnit = 30
+)
+
+func hold(w int, unit call.Unit) int64 { return int64(unit)<<holdUnit | int64(w+1) }
 
 // States of a slot.
 const (
@@ -162,11 +173,17 @@ func (im *image) checkData() error {
 		if state == slotFree {
 			continue
 		}
-		if amount := im.m[im.slot(s, slotAmount)]; amount < 0 {
-			return fmt.Errorf("its slot %d has amount %d", s, amount)
+		for u := range units {
+			if amount := im.m[im.slot(s, slotAmounts+u)]; amount < 0 {
+				return fmt.Errorf("its slot %d has amount %d", s, amount)
+			}
 		}
 		for i := range maxChain {
-			if w := im.slotWord(s, i); w >= im.words || (w >= 0 && im.m[im.word(w, wordRow)] == 0) {
+			w, unit := im.held(s, i)
+			if int(unit) >= units {
+				return fmt.Errorf("its slot %d holds unit %d", s, unit)
+			}
+			if w >= im.words || (w >= 0 && im.m[im.word(w, wordRow)] == 0) {
 				return fmt.Errorf("its slot %d holds word %d, which is not in use", s, w)
 			}
 		}
@@ -174,10 +191,11 @@ func (im *image) checkData() error {
 	return nil
 }
 
-// slotWord is the i-th word that slot s holds, -1 for none.
-func (im *image) slotWord(s, i int) int {
-	pair := uint64(im.m[im.slot(s, slotWords+i/2)])
-	return int(uint32(pair>>(32*(i%2)))) - 1
+// held is the i-th word that slot s holds, -1 for none, and in which unit.
+func (im *image) held(s, i int) (word int, unit call.Unit) {
+	pair := uint64(im.m[im.slot(s, slotHolds+i/2)])
+	h := uint32(pair >> (32 * (i % 2)))
+	return int(h&holdWord) - 1, call.Unit(h >> holdUnit)
 }
 
 // format gives a file of zeros its header.

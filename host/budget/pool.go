@@ -22,6 +22,16 @@ type Bank interface {
 	// grant for each. Batch seq follows seq-1; the last batch may be applied
 	// again and comes to what it came to before. Any other is ErrBankSequence.
 	Apply(ctx context.Context, seq int64, ops []call.BankOp) ([]call.BankGrant, error)
+	// Forfeit says that the node knows nothing of what it had leased any more: all
+	// of it counts as spent.
+	Forfeit(ctx context.Context) error
+}
+
+// Shared is a Bank that several nodes deal with.
+type Shared interface {
+	// Wanted lists the rows of which this node holds something while another is
+	// refused for want of it. It also shows that the node lives.
+	Wanted(ctx context.Context) (rows []int64, err error)
 }
 
 // Options configure a Pool. Zero values are defaults.
@@ -32,6 +42,9 @@ type Options struct {
 	Wait time.Duration
 	// Idle is how long an account must go unused until its lease is handed back.
 	Idle time.Duration
+	// Look is between two looks at what other nodes are in want of, where the bank
+	// is shared, and Report between two reports to it of what has been spent.
+	Look, Report time.Duration
 	// Slots is the most reservations that can be open at once.
 	Slots int
 	// Accounts is the most scopes and windows that can be in use at once.
@@ -53,6 +66,12 @@ func (o Options) withDefaults() Options {
 	if o.Idle <= 0 {
 		o.Idle = 30 * time.Second
 	}
+	if o.Look <= 0 {
+		o.Look = 100 * time.Millisecond
+	}
+	if o.Report <= 0 {
+		o.Report = 5 * time.Second
+	}
 	if o.Slots <= 0 {
 		o.Slots = 1 << 15
 	}
@@ -64,10 +83,11 @@ func (o Options) withDefaults() Options {
 
 // Pool is a node's share of all budgets.
 type Pool struct {
-	opts Options
-	bank Bank
-	path string
-	lock *disk.Lock
+	opts   Options
+	bank   Bank
+	path   string
+	shared Shared // nil: the bank is this node's alone
+	lock   *disk.Lock
 
 	mu        sync.Mutex
 	im        *image
@@ -85,24 +105,28 @@ type Pool struct {
 	fenced    bool // the bank was set back: nothing is spent any more
 	bankDown  bool // the last batch has not gone through yet
 	stats     Stats
+	reporting bool      // the bank is being told of all that has changed
+	reported  time.Time // last
 
 	banker banker
 }
 
 // Stats is a snapshot of a pool's counters.
 type Stats struct {
-	Reserved    uint64 // reservations made
-	Denied      uint64 // refused because a limit would be passed
-	Unavailable uint64 // refused because the bank could not be asked
-	Overruns    uint64 // settled above the reservation
-	OverrunSum  int64  // nano-dollars, by how much in all
-	BankBatches uint64
-	BankErrors  uint64
-	Open        int   // reservations
-	Accounts    int   // in use
-	Held        int64 // nano-dollars leased and not reserved, over all accounts
-	BankDown    bool
-	Fenced      bool // the bank was set back; restart to go on
+	Reserved      uint64 // reservations made
+	Denied        uint64 // refused because a limit would be passed
+	Unavailable   uint64 // refused because the bank could not be asked
+	Passed        uint64 // reservations made beyond a soft limit
+	Overruns      uint64 // settled above the reservation, in money
+	OverrunSum    int64  // nano-dollars, by how much in all
+	TokenOverruns uint64 // settled above the reservation, in tokens
+	BankBatches   uint64
+	BankErrors    uint64
+	Open          int   // reservations
+	Accounts      int   // in use
+	Held          int64 // nano-dollars leased and not reserved, over all accounts
+	BankDown      bool
+	Fenced        bool // the bank was set back; restart to go on
 }
 
 // Open opens the pool file in dir, recovers what a killed process left in it
@@ -125,6 +149,7 @@ func Open(ctx context.Context, dir string, bank Bank, opts Options) (*Pool, erro
 		counters: map[counterKey]*counter{}, byRow: map[int64]*account{},
 		round: make(chan struct{}),
 	}
+	p.shared, _ = bank.(Shared)
 	if err := p.load(ctx); err != nil {
 		if p.im != nil {
 			err = errors.Join(err, p.im.file.Close())
@@ -160,9 +185,19 @@ func (p *Pool) load(ctx context.Context) error {
 		}
 	}
 	if fresh {
+		if state.Seq > 0 {
+			if err := p.bank.Forfeit(ctx); err != nil {
+				return fmt.Errorf("cannot give up what was leased: %w", err)
+			}
+		}
 		p.im.format(p.opts.boot, state.Generation, state.Seq)
 	}
 	p.index()
+	if state.Fenced {
+		p.fenced = true
+		p.opts.Log.Error("this node spends nothing: it has been fenced, and what it had leased is others' now", "path", p.path)
+		return nil
+	}
 	return p.returnAll(ctx)
 }
 
@@ -207,7 +242,9 @@ func (p *Pool) Stats() Stats {
 	s.Open = p.im.slots - len(p.freeSlots)
 	s.Accounts = p.im.words - len(p.freeWords)
 	for _, a := range p.byRow {
-		s.Held += p.avail(a)
+		if a.unit == call.UnitUSD {
+			s.Held += p.avail(a)
+		}
 	}
 	return s
 }

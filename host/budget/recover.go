@@ -9,11 +9,11 @@ import (
 
 // Orphan is a reservation that a killed process left open.
 type Orphan struct {
-	ID     call.ID
-	Amount int64           // nano-dollars reserved
-	Sent   bool            // bytes of the request had left for an upstream
-	Rows   [maxChain]int64 // the bank's accounts that it was reserved from, 0: none
-	slot   int
+	ID      call.ID
+	Amounts Amounts         // reserved
+	Sent    bool            // bytes of the request had left for an upstream
+	Rows    [maxChain]int64 // the bank's accounts that it was reserved from, 0: none
+	slot    int
 }
 
 // Orphans are the reservations that were open when the former process ended.
@@ -25,9 +25,9 @@ func (p *Pool) Orphans() []Orphan {
 }
 
 // Resolve ends o with what the request has spent: the cost of its ledger row if
-// there is one, else all of o.Amount if it was sent, else nothing. Further
+// there is one, else all of o.Amounts if it was sent, else nothing. Further
 // calls for the same orphan do nothing.
-func (p *Pool) Resolve(o Orphan, spent int64) {
+func (p *Pool) Resolve(o Orphan, spent Amounts) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at := -1
@@ -42,11 +42,13 @@ func (p *Pool) Resolve(o Orphan, spent int64) {
 	p.orphans = append(p.orphans[:at], p.orphans[at+1:]...)
 	var accounts []*account
 	for i := range maxChain {
-		if w := p.im.slotWord(o.slot, i); w >= 0 {
+		if w, _ := p.im.held(o.slot, i); w >= 0 {
 			accounts = append(accounts, p.byRow[p.im.m[p.im.word(w, wordRow)]])
 		}
 	}
-	p.settle(o.slot, accounts, o.Amount, max(spent, 0))
+	spent.floor()
+	p.settle(o.slot, accounts, &o.Amounts, &spent)
+	p.noteOverrun(&[units]bool{true, true, true}, &o.Amounts, &spent)
 }
 
 // recover brings the file of a former process to a state between changes and
@@ -144,7 +146,7 @@ func (p *Pool) index() {
 			p.freeWords = append(p.freeWords, w)
 			continue
 		}
-		p.byRow[row] = &account{word: w, row: row, end: im.m[im.word(w, wordEnd)], retired: true}
+		p.byRow[row] = &account{word: w, row: row, end: im.m[im.word(w, wordEnd)], retired: true, others: others{told: true}}
 	}
 	for s := im.slots - 1; s >= 0; s-- {
 		state := im.m[im.slot(s, slotState)]
@@ -152,11 +154,17 @@ func (p *Pool) index() {
 			p.freeSlots = append(p.freeSlots, s)
 			continue
 		}
-		o := Orphan{ID: call.ID(im.m[im.slot(s, slotID)]), Amount: im.m[im.slot(s, slotAmount)], Sent: state == slotSent, slot: s}
+		o := Orphan{ID: call.ID(im.m[im.slot(s, slotID)]), Sent: state == slotSent, slot: s}
+		for u := range o.Amounts {
+			o.Amounts[u] = im.m[im.slot(s, slotAmounts+u)]
+		}
 		for i := range maxChain {
-			if w := im.slotWord(s, i); w >= 0 {
+			if w, unit := im.held(s, i); w >= 0 {
 				o.Rows[i] = im.m[im.word(w, wordRow)]
-				p.byRow[o.Rows[i]].open++
+				a := p.byRow[o.Rows[i]]
+				a.unit = unit
+				a.open++
+				a.reserved += o.Amounts[unit]
 			}
 		}
 		p.orphans = append(p.orphans, o)

@@ -19,20 +19,20 @@ func TestOrphansAreResolved(t *testing.T) {
 	ch := chain(t, p, day, month)
 	var sent, open, settled, extended Ticket
 	for i, ticket := range []*Ticket{&sent, &open, &settled, &extended} {
-		if d := p.Reserve(ticket, call.ID(i+1), ch, testTime, 1000); d != nil {
+		if d := p.Reserve(ticket, call.ID(i+1), ch, testTime, usd(1000)); d != nil {
 			t.Fatalf("denied: %+v", *d)
 		}
 	}
 	sent.Sent()
 	settled.Sent()
-	settled.Settle(300)
-	if d := extended.Extend(500); d != nil {
+	settled.Settle(usd(300))
+	if d := extended.Extend(usd(500)); d != nil {
 		t.Fatalf("denied: %+v", *d)
 	}
 	crash(p)
 
 	p = openPool(t, dir, bank, Options{})
-	want := []Orphan{{ID: 1, Amount: 1000, Sent: true}, {ID: 2, Amount: 1000}, {ID: 4, Amount: 1500}}
+	want := []Orphan{{ID: 1, Amounts: usd(1000), Sent: true}, {ID: 2, Amounts: usd(1000)}, {ID: 4, Amounts: usd(1500)}}
 	got := p.Orphans()
 	slices.SortFunc(got, func(a, b Orphan) int { return int(a.ID - b.ID) })
 	for i := range got {
@@ -44,22 +44,22 @@ func TestOrphansAreResolved(t *testing.T) {
 	// The scopes go on while orphans are open, and their reservations hold.
 	var ticket Ticket
 	ch = chain(t, p, day, month)
-	if d := p.Reserve(&ticket, 9, ch, testTime, 10_000-300-3500); d != nil {
+	if d := p.Reserve(&ticket, 9, ch, testTime, usd(10_000-300-3500)); d != nil {
 		t.Fatalf("denied: %+v", *d)
 	}
 	var more Ticket
-	if d := p.Reserve(&more, 10, ch, testTime, 1); d == nil || d.Unavailable {
+	if d := p.Reserve(&more, 10, ch, testTime, usd(1)); d == nil || d.Unavailable {
 		t.Fatalf("got %+v; want a refusal while orphans hold the rest", d)
 	}
 	ticket.Release()
-	p.Resolve(got[0], got[0].Amount)
-	p.Resolve(got[1], 0)
-	p.Resolve(got[2], 40)
-	p.Resolve(got[2], 40) // once is enough
+	p.Resolve(got[0], usd(got[0].Amounts[0]))
+	p.Resolve(got[1], usd(0))
+	p.Resolve(got[2], usd(40))
+	p.Resolve(got[2], usd(40)) // once is enough
 	if left := p.Orphans(); len(left) != 0 {
 		t.Errorf("orphans are left: %+v", left)
 	}
-	if d := p.Reserve(&ticket, 11, ch, testTime, 10_000-300-1040); d != nil {
+	if d := p.Reserve(&ticket, 11, ch, testTime, usd(10_000-300-1040)); d != nil {
 		t.Fatalf("what orphans gave back is not usable: %+v", *d)
 	}
 	ticket.Release()
@@ -78,10 +78,10 @@ func TestCrashAroundBank(t *testing.T) {
 		p := openPool(t, dir, bank, Options{})
 		ch := chain(t, p, limit("key/a", "day", 100_000))
 		var ticket Ticket
-		if d := p.Reserve(&ticket, 1, ch, testTime, 1000); d != nil {
+		if d := p.Reserve(&ticket, 1, ch, testTime, usd(1000)); d != nil {
 			t.Fatalf("%s: denied: %+v", name, *d)
 		}
-		ticket.Settle(250)
+		ticket.Settle(usd(250))
 		hit := make(chan struct{}, 100)
 		fail := func() error { hit <- struct{}{}; return errDown }
 		bank.mu.Lock()
@@ -100,7 +100,7 @@ func TestCrashAroundBank(t *testing.T) {
 			p.mu.Unlock()
 		} else {
 			other := chain(t, p, limit("key/a", "day", 100_000), limit("key/b", "day", 100_000))
-			if d := p.Reserve(&ticket, 2, other, testTime, 90_000); d == nil || !d.Unavailable {
+			if d := p.Reserve(&ticket, 2, other, testTime, usd(90_000)); d == nil || !d.Unavailable {
 				t.Fatalf("%s: got %+v; want unavailable", name, d)
 			}
 		}
@@ -111,7 +111,7 @@ func TestCrashAroundBank(t *testing.T) {
 		if got := bank.total(t); got != 250 {
 			t.Errorf("%s: the bank has %d out after recovery; want 250", name, got)
 		}
-		if d := p.Reserve(&ticket, 3, chain(t, p, limit("key/a", "day", 100_000)), testTime, 99_750); d != nil {
+		if d := p.Reserve(&ticket, 3, chain(t, p, limit("key/a", "day", 100_000)), testTime, usd(99_750)); d != nil {
 			t.Errorf("%s: the rest of the budget is not usable: %+v", name, *d)
 		}
 		ticket.Release()
@@ -128,10 +128,10 @@ func TestRebootVoidsLeases(t *testing.T) {
 	p := openPool(t, dir, bank, Options{})
 	ch := chain(t, p, limit("key/a", "day", 1000))
 	var ticket Ticket
-	if d := p.Reserve(&ticket, 1, ch, testTime, 100); d != nil {
+	if d := p.Reserve(&ticket, 1, ch, testTime, usd(100)); d != nil {
 		t.Fatalf("denied: %+v", *d)
 	}
-	ticket.Settle(30)
+	ticket.Settle(usd(30))
 	crash(p)
 	leased := bank.total(t)
 	p = openPool(t, dir, bank, Options{boot: [16]byte{1}})
@@ -141,7 +141,7 @@ func TestRebootVoidsLeases(t *testing.T) {
 	if got := bank.total(t); got != leased {
 		t.Errorf("the bank has %d out; want %d: nothing may come back from a void pool", got, leased)
 	}
-	if d := p.Reserve(&ticket, 2, chain(t, p, limit("key/a", "day", 1000)), testTime, 1000-leased); d != nil {
+	if d := p.Reserve(&ticket, 2, chain(t, p, limit("key/a", "day", 1000)), testTime, usd(1000-leased)); d != nil {
 		t.Errorf("the rest is not usable: %+v", *d)
 	}
 }
@@ -150,10 +150,10 @@ func TestRebootAfterCloseVoidsNothing(t *testing.T) {
 	dir, bank := t.TempDir(), newMemBank()
 	p := openPool(t, dir, bank, Options{})
 	var ticket Ticket
-	if d := p.Reserve(&ticket, 1, chain(t, p, limit("key/a", "day", 1000)), testTime, 100); d != nil {
+	if d := p.Reserve(&ticket, 1, chain(t, p, limit("key/a", "day", 1000)), testTime, usd(100)); d != nil {
 		t.Fatalf("denied: %+v", *d)
 	}
-	ticket.Settle(30)
+	ticket.Settle(usd(30))
 	closePool(t, p)
 	var log strings.Builder
 	openPool(t, dir, bank, Options{boot: [16]byte{1}, Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -168,11 +168,11 @@ func TestForeignBankVoidsLeases(t *testing.T) {
 		dir, bank := t.TempDir(), newMemBank()
 		p := openPool(t, dir, bank, Options{})
 		var ticket Ticket
-		for i, scope := range []string{"a", "b"} {
-			if d := p.Reserve(&ticket, call.ID(i), chain(t, p, limit(scope, "day", 1000)), testTime, 100); d != nil {
+		for i, scope := range []string{"key/a", "key/b"} {
+			if d := p.Reserve(&ticket, call.ID(i), chain(t, p, limit(scope, "day", 1000)), testTime, usd(100)); d != nil {
 				t.Fatalf("denied: %+v", *d)
 			}
-			ticket.Settle(100)
+			ticket.Settle(usd(100))
 		}
 		crash(p)
 		change(bank)
@@ -234,7 +234,7 @@ func FuzzPoolFile(f *testing.F) {
 	opts := Options{Slots: 8, Accounts: 8, boot: [16]byte{9}}
 	p := openPool(f, dir, bank, opts)
 	var ticket Ticket
-	p.Reserve(&ticket, 1, chain(f, p, limit("a", "day", 1000), limit("b", "day", 1000)), testTime, 10)
+	p.Reserve(&ticket, 1, chain(f, p, limit("key/a", "day", 1000), limit("key/b", "day", 1000)), testTime, usd(10))
 	crash(p)
 	seed, err := os.ReadFile(filepath.Join(dir, "pool"))
 	if err != nil {
@@ -260,10 +260,10 @@ func FuzzPoolFile(f *testing.F) {
 			t.Fatalf("a damaged pool must be void, not an error: %v", err)
 		}
 		for _, o := range p.Orphans() {
-			p.Resolve(o, o.Amount)
+			p.Resolve(o, usd(o.Amounts[0]))
 		}
 		var ticket Ticket
-		p.Reserve(&ticket, 1, chain(t, p, limit("z", "day", 1000)), testTime, 10)
+		p.Reserve(&ticket, 1, chain(t, p, limit("key/z", "day", 1000)), testTime, usd(10))
 		ticket.Release()
 		if err := p.Close(); err != nil {
 			t.Fatal(err)

@@ -12,21 +12,13 @@ import (
 type Ticket struct {
 	pool     *Pool
 	chain    *Chain
-	accounts [maxChain]*account
+	accounts [maxChain]*account // nil: a soft limit that cannot be counted now
 	slot     int
-	amount   int64
+	amounts  Amounts
 	open     bool // guarded by pool.mu
+	hurry    bool // it waits no longer for what soft limits watch
+	passed   int  // index of a soft limit that has been passed, from 1
 	denied   Denied
-}
-
-// Denied says why a reservation was refused.
-type Denied struct {
-	Scope string
-	Limit call.Limit
-	Until time.Time // end of the window; zero: there is none
-	// Unavailable: the limit may not be reached, but the bank could not be
-	// asked, or the pool has no room. The caller may try again soon.
-	Unavailable bool
 }
 
 // verdict is the outcome of one try at a reservation.
@@ -39,41 +31,52 @@ const (
 	closed         // nothing can be had: pool closed or fenced, or no slot or word is free
 )
 
-// Reserve takes amount nano-dollars from every limit of ch, or from none, and
-// binds it to t until t is settled or released. Most calls do not wait; one that
-// finds a lease used up waits for the bank, at most Options.Wait. The result is
-// nil, or valid until t's next use.
-func (p *Pool) Reserve(t *Ticket, id call.ID, ch *Chain, now time.Time, amount int64) *Denied {
+// Reserve takes amounts from every limit of ch, or from none, and binds them to
+// t until t is settled or released. Most calls do not wait; one that finds a
+// lease used up waits for the bank, at most Options.Wait. The result is nil, or
+// valid until t's next use.
+func (p *Pool) Reserve(t *Ticket, id call.ID, ch *Chain, now time.Time, amounts Amounts) *Denied {
 	if t.open {
 		panic("BUG: ticket reserved twice")
 	}
+	t.passed = 0
 	if ch == nil {
 		t.pool = nil
 		return nil
 	}
-	amount = max(amount, 0)
+	amounts.floor()
 	p.mu.Lock()
 	t.pool, t.chain, t.accounts = p, ch, [maxChain]*account{}
-	v, at := t.enter(id, now, amount)
-	if v == short && !p.bankDown {
-		v, at = p.await(t, amount, func() (verdict, int) { return t.enter(id, now, amount) })
+	v, at := t.enter(id, now, &amounts)
+	if v == short {
+		v, at = p.await(t, &amounts, func() (verdict, int) { return t.enter(id, now, &amounts) })
+	}
+	if v == short || v != fits && len(p.freeWords) < p.im.words/2 {
+		t.leave()
 	}
 	d := t.conclude(v, at)
 	p.mu.Unlock()
 	return d
 }
 
-// Extend takes amount more from every limit, for another attempt or a longer
-// answer; it is reserved in the windows that the ticket began in.
-func (t *Ticket) Extend(amount int64) *Denied {
+func (a *Amounts) floor() {
+	for u := range a {
+		a[u] = max(a[u], 0)
+	}
+}
+
+// Extend takes amounts more from every limit, for another attempt or a longer
+// answer; they are reserved in the windows that the ticket began in.
+func (t *Ticket) Extend(amounts Amounts) *Denied {
 	p := t.pool
-	if p == nil || amount <= 0 {
+	amounts.floor()
+	if p == nil || amounts == (Amounts{}) {
 		return nil
 	}
 	p.mu.Lock()
-	v, at := t.more(amount)
-	if v == short && !p.bankDown {
-		v, at = p.await(t, amount, func() (verdict, int) { return t.more(amount) })
+	v, at := t.more(&amounts)
+	if v == short {
+		v, at = p.await(t, &amounts, func() (verdict, int) { return t.more(&amounts) })
 	}
 	d := t.conclude(v, at)
 	p.mu.Unlock()
@@ -94,116 +97,164 @@ func (t *Ticket) Sent() {
 	p.mu.Unlock()
 }
 
+// Passed is the soft limit that this reservation has passed, if any.
+func (t *Ticket) Passed() (limit call.Limit, ok bool) {
+	if t.pool == nil || t.passed == 0 {
+		return limit, false
+	}
+	return t.chain.limits[t.passed-1].soft, true
+}
+
 // Settle replaces the reservation by what was spent, also where that is more.
 // After the first Settle or Release, both do nothing.
-func (t *Ticket) Settle(spent int64) {
+func (t *Ticket) Settle(spent Amounts) {
 	p := t.pool
 	if p == nil {
 		return
 	}
+	spent.floor()
 	p.mu.Lock()
 	if t.open && !p.closed {
-		p.settle(t.slot, t.accounts[:len(t.chain.limits)], t.amount, max(spent, 0))
+		p.settle(t.slot, t.accounts[:len(t.chain.limits)], &t.amounts, &spent)
+		p.noteOverrun(&t.chain.hard, &t.amounts, &spent)
 	}
 	t.open = false
 	p.mu.Unlock()
 }
 
 // Release gives all of the reservation back.
-func (t *Ticket) Release() { t.Settle(0) }
+func (t *Ticket) Release() { t.Settle(Amounts{}) }
 
 // enter tries to open t; on refusal it also tells which limit refused.
-func (t *Ticket) enter(id call.ID, now time.Time, amount int64) (verdict, int) {
+func (t *Ticket) enter(id call.ID, now time.Time, amounts *Amounts) (verdict, int) {
 	p, limits := t.pool, t.chain.limits
 	if p.draining || p.fenced || len(p.freeSlots) == 0 {
 		return closed, 0
 	}
 	for i := range limits {
-		if t.accounts[i] = p.current(limits[i].counter, now); t.accounts[i] == nil {
+		if t.accounts[i] = p.current(limits[i].counter, now); t.accounts[i] == nil && limits[i].hasHard {
 			return closed, i
 		}
 	}
-	if v, at := t.check(amount); v != fits {
+	if v, at := t.check(amounts); v != fits {
 		return v, at
 	}
 	last := len(p.freeSlots) - 1
 	t.slot = p.freeSlots[last]
 	p.freeSlots = p.freeSlots[:last]
-	t.amount, t.open = amount, true
+	t.amounts, t.open = *amounts, true
 	p.stats.Reserved++
 
 	// The slot is free, so what it says does not count before its state changes.
 	im, held := p.im, [maxChain / 2]int64{}
 	for i := range limits {
 		a := t.accounts[i]
+		if a == nil {
+			continue
+		}
 		a.open++
-		held[i/2] |= int64(a.word+1) << (32 * (i % 2))
+		held[i/2] |= hold(a.word, a.unit) << (32 * (i % 2))
 	}
 	im.m[im.slot(t.slot, slotID)] = int64(id)
-	copy(im.m[im.slot(t.slot, slotWords):], held[:])
-	im.set(im.slot(t.slot, slotAmount), amount)
+	copy(im.m[im.slot(t.slot, slotHolds):], held[:])
+	for u, n := range amounts {
+		im.set(im.slot(t.slot, slotAmounts+u), n)
+	}
 	im.set(im.slot(t.slot, slotState), slotOpen)
-	t.take(amount)
+	t.take(amounts)
 	return fits, 0
 }
 
-// more tries to add amount to an open ticket. One that is no longer open, or
-// whose pool has closed, has nothing to add to.
-func (t *Ticket) more(amount int64) (verdict, int) {
+// more tries to add to an open ticket. One that is no longer open, or whose
+// pool has closed, has nothing to add to.
+func (t *Ticket) more(amounts *Amounts) (verdict, int) {
 	p := t.pool
 	if p.draining || p.fenced || !t.open {
 		return closed, 0
 	}
-	if v, at := t.check(amount); v != fits {
+	if v, at := t.check(amounts); v != fits {
 		return v, at
 	}
-	t.amount += amount
-	p.im.set(p.im.slot(t.slot, slotAmount), t.amount)
-	t.take(amount)
+	for u, n := range amounts {
+		t.amounts[u] += n
+		p.im.set(p.im.slot(t.slot, slotAmounts+u), t.amounts[u])
+	}
+	t.take(amounts)
 	return fits, 0
 }
 
-// check tells whether amount fits into every limit. A limit that it would pass
-// goes before one whose lease is used up: no bank could help.
-func (t *Ticket) check(amount int64) (v verdict, at int) {
+// check tells whether amounts fit into every limit. A limit that they would
+// pass goes before one whose lease is used up, as no bank could help, and of
+// several the strictest. What only soft limits watch always fits; where the
+// bank has never been asked of it and cannot be, it goes uncounted.
+func (t *Ticket) check(amounts *Amounts) (v verdict, at int) {
 	p := t.pool
 	for i := range t.chain.limits {
-		a, limit := t.accounts[i], t.chain.limits[i].limit.Max
+		a, b := t.accounts[i], &t.chain.limits[i]
+		if a == nil {
+			continue
+		}
+		n, limit := amounts[b.counter.unit], b.limit.Max
 		switch {
-		case amount > limit, a.row != 0 && amount > limit-p.spent(a):
-			return over, i
-		case a.row == 0 || amount > p.avail(a):
-			v, at = short, i
+		case !b.hasHard && a.row != 0:
+		case !b.hasHard && (t.hurry || p.bankDown):
+			t.accounts[i] = nil
+		case n > limit, a.row != 0 && n > limit-p.spent(a):
+			if n <= limit && p.elsewhere(a) {
+				if v != over {
+					v, at = short, i
+				}
+			} else if v != over || b.limit.OnExceed < t.chain.limits[at].limit.OnExceed {
+				v, at = over, i
+			}
+		case a.row == 0 || n > p.avail(a):
+			if v != over {
+				v, at = short, i
+			}
 		}
 	}
 	return v, at
 }
 
-// take moves amount out of every account, commits, and asks for more ahead of need.
-func (t *Ticket) take(amount int64) {
+// take moves amounts out of every account, commits, and asks for more ahead of need.
+func (t *Ticket) take(amounts *Amounts) {
 	p := t.pool
 	for i := range t.chain.limits {
-		a := t.accounts[i]
+		a, b := t.accounts[i], &t.chain.limits[i]
+		if a == nil {
+			continue
+		}
+		n := amounts[b.counter.unit]
 		cell := p.im.word(a.word, wordAvail)
-		left := p.im.m[cell] - amount
+		left := p.im.m[cell] - n
 		p.im.set(cell, left)
-		a.touched = true
-		if limit := t.chain.limits[i].limit.Max; left < a.last/4 && a.granted < limit && !a.queued {
+		a.reserved += n
+		a.peak = max(a.peak, a.reserved)
+		a.touched, a.others.report = true, true
+		if limit := b.limit.Max; (left < a.last/4 || left < 0) && a.granted < limit && !a.queued {
 			a.max = limit
 			p.enqueue(a)
+		}
+		if b.hasSoft && a.granted-left-a.others.held > b.soft.Max {
+			t.passed = i + 1
+			p.stats.Passed++
 		}
 	}
 	p.im.commit()
 }
 
-// settle frees a slot that holds amount in accounts and books what was spent.
-func (p *Pool) settle(slot int, accounts []*account, amount, spent int64) {
+// settle frees a slot that holds amounts in accounts and books what was spent.
+func (p *Pool) settle(slot int, accounts []*account, amounts, spent *Amounts) {
 	im := p.im
 	im.set(im.slot(slot, slotState), slotFree)
 	for _, a := range accounts {
+		if a == nil {
+			continue
+		}
 		cell := im.word(a.word, wordAvail)
-		left := im.m[cell] + amount - spent
+		left := im.m[cell] + amounts[a.unit] - spent[a.unit]
 		im.set(cell, left)
+		a.reserved -= amounts[a.unit]
 		a.open--
 		if left < 0 || (a.retired && a.open == 0) {
 			p.enqueue(a)
@@ -211,68 +262,16 @@ func (p *Pool) settle(slot int, accounts []*account, amount, spent int64) {
 	}
 	im.commit()
 	p.freeSlots = append(p.freeSlots, slot)
-	if spent > amount {
+}
+
+// noteOverrun counts what was spent beyond a reservation in units that limits
+// bound which can refuse: of others the bound may not have been known.
+func (p *Pool) noteOverrun(bounded *[units]bool, amounts, spent *Amounts) {
+	if by := spent[call.UnitUSD] - amounts[call.UnitUSD]; by > 0 && bounded[call.UnitUSD] {
 		p.stats.Overruns++
-		p.stats.OverrunSum += spent - amount
+		p.stats.OverrunSum += by
 	}
-}
-
-// await has the banker fetch what t lacks and tries again after each of its
-// rounds. It is called, and returns, with the lock held.
-func (p *Pool) await(t *Ticket, amount int64, try func() (verdict, int)) (verdict, int) {
-	timer := time.NewTimer(p.opts.Wait)
-	defer timer.Stop()
-	for {
-		t.demand(amount)
-		round := p.round
-		p.mu.Unlock()
-		expired := false
-		select {
-		case <-round:
-		case <-timer.C:
-			expired = true
-		}
-		p.mu.Lock()
-		v, again := try()
-		if v != short || expired || p.bankDown {
-			return v, again
-		}
+	if spent[call.UnitTokens] > amounts[call.UnitTokens] && bounded[call.UnitTokens] {
+		p.stats.TokenOverruns++
 	}
-}
-
-// demand registers what each account lacks.
-func (t *Ticket) demand(amount int64) {
-	p := t.pool
-	for i := range t.chain.limits {
-		a := t.accounts[i]
-		if a.row != 0 && amount <= p.avail(a) {
-			continue
-		}
-		limit := t.chain.limits[i].limit.Max
-		if a.demand < limit-amount {
-			a.demand += amount
-		} else {
-			a.demand = max(a.demand, limit)
-		}
-		a.max, a.waited = max(a.max, limit), true
-		p.enqueue(a)
-	}
-}
-
-// conclude counts a verdict and turns it into the caller's answer.
-func (t *Ticket) conclude(v verdict, at int) *Denied {
-	switch v {
-	case fits:
-		return nil
-	case over:
-		t.pool.stats.Denied++
-	default:
-		t.pool.stats.Unavailable++
-	}
-	limit := t.chain.limits[at].limit
-	t.denied = Denied{Scope: limit.Scope, Limit: limit, Unavailable: v != over}
-	if a := t.accounts[at]; a != nil && a.end != never {
-		t.denied.Until = time.Unix(a.end, 0)
-	}
-	return &t.denied
 }

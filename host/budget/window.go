@@ -9,12 +9,16 @@ import (
 	"github.com/signalbox-ai/signalbox/host/call"
 )
 
-// window is a limit's calendar window, resolved.
+// window is a limit's window, resolved. One that rolls is kept as buckets, each
+// an account of its own; the limit holds for the sum of as many of them as any
+// stretch of the window's length can touch, so it is never passed.
 type window struct {
-	unit string
-	size int
-	loc  *time.Location
-	name string // canonical, part of the account's identity
+	unit    string
+	size    int
+	loc     *time.Location
+	name    string // canonical, part of the account's identity
+	bucket  int64  // seconds, 0: it does not roll
+	buckets int64  // that the window's length comes to
 }
 
 // never is the end of a window without one.
@@ -38,15 +42,45 @@ func newWindow(w call.Window) (window, error) {
 	if err != nil || zone == "Local" {
 		return window{}, fmt.Errorf("window time zone is %q; it must be an IANA name such as Europe/Berlin", w.TZ)
 	}
+	if w.Rolling {
+		return rolling(w)
+	}
 	if w.Unit == "total" {
 		return window{unit: w.Unit, size: 1, loc: time.UTC, name: w.Unit}, nil
 	}
 	return window{unit: w.Unit, size: w.Size, loc: loc, name: fmt.Sprintf("%d %s %s", w.Size, w.Unit, zone)}, nil
 }
 
-// bounds returns the window that t lies in, as Unix seconds: start ≤ t < end.
+// rolling resolves a window that rolls. A month is 30 days; time zones do not
+// matter to it.
+func rolling(w call.Window) (window, error) {
+	length, ok := map[string]int64{"minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400, "month": 30 * 86400}[w.Unit]
+	if !ok {
+		return window{}, fmt.Errorf("a window of unit %q cannot roll; leave rolling out", w.Unit)
+	}
+	buckets := int64(24)
+	if w.Unit == "minute" || length*int64(w.Size)%(30*86400) == 0 {
+		buckets = 30
+	}
+	length *= int64(w.Size)
+	return window{unit: w.Unit, size: w.Size, loc: time.UTC, bucket: length / buckets, buckets: buckets,
+		name: fmt.Sprintf("%d %s rolling", w.Size, w.Unit)}, nil
+}
+
+// from is where the oldest account starts that counts beside the one that
+// starts at start.
+func (w *window) from(start int64) int64 { return start - w.bucket*w.buckets }
+
+// until is up to when an account counts whose bucket or window ends at end.
+func (w *window) until(end int64) int64 { return end + w.bucket*w.buckets }
+
+// bounds returns the window, or bucket of one, that t lies in, as Unix seconds: start ≤ t < end.
 // Neighbouring windows touch and never overlap, whatever clocks are set to.
 func (w *window) bounds(t time.Time) (start, end int64) {
+	if w.bucket > 0 {
+		start = t.Unix() - ((t.Unix()%w.bucket)+w.bucket)%w.bucket
+		return start, start + w.bucket
+	}
 	local := t.In(w.loc)
 	switch w.unit {
 	case "minute":

@@ -28,3 +28,14 @@ func BenchmarkCost(b *testing.B) {
 		_ = p.CostOf(&u, 0)
 	}
 }
+
+func TestPlacesDoNotAllocate(t *testing.T) {
+	tgt := &Target{Breaker: half, State: NewTargetState(), MaxInFlight: 10}
+	if n := testing.AllocsPerRun(100, func() {
+		p, _ := tgt.Enter(noonMS)
+		p.Judge(wire.ClassNone, noonMS)
+		p.Leave()
+	}); n != 0 {
+		t.Errorf("a place at a target allocates %v times; want 0", n)
+	}
+}

@@ -13,6 +13,7 @@ type Answer struct {
 	Body        []byte // complete; valid until the call ends
 	Stream      Stream // nil: Body is all
 	RetryAfter  time.Duration
+	Header      [][2]string // beside what all answers tell
 }
 
 // Stream writes an answer as it arrives from upstream. With status 101 it is a
@@ -35,12 +36,39 @@ type Gone struct {
 	left bool
 	on   Interruptible
 	done chan struct{}
+	stay func() bool // others want the answer, nil: nobody else does
+	late bool        // the caller has left, and others stayed
 }
 
 // Leave marks the caller as gone and interrupts what the call waits on.
 func (g *Gone) Leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.stay != nil && g.stay() {
+		g.late = true
+		return
+	}
+	g.leave()
+}
+
+// Stay makes Leave wait while wanted says that others want the answer; nil ends
+// that.
+func (g *Gone) Stay(wanted func() bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stay = wanted
+}
+
+// Again lets a caller go that has left while others stayed.
+func (g *Gone) Again() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.late && (g.stay == nil || !g.stay()) {
+		g.leave()
+	}
+}
+
+func (g *Gone) leave() {
 	if g.left {
 		return
 	}
@@ -92,5 +120,5 @@ func (g *Gone) Done() <-chan struct{} {
 func (g *Gone) Reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.left, g.on, g.done = false, nil, nil
+	g.left, g.on, g.done, g.stay, g.late = false, nil, nil, nil, false
 }

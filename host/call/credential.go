@@ -139,10 +139,7 @@ func (q *quota) Left(nowMS int64) (left, limit int64, ok bool) {
 	return n - 1, q.limit.Load(), n > 0 && q.reset.Load() > nowMS
 }
 
-func (q *quota) spent(nowMS int64) bool {
-	left, _, ok := q.Left(nowMS)
-	return ok && left <= 0
-}
+func (q *quota) spent(nowMS int64) bool { return q.left.Load() == 1 && q.reset.Load() > nowMS }
 
 // Spent reports whether the provider has said that it takes nothing more yet.
 func (r *Rate) Spent(nowMS int64) bool { return r.requests.spent(nowMS) || r.tokens.spent(nowMS) }
@@ -152,6 +149,11 @@ func (r *Rate) Requests(nowMS int64) (left, limit int64, ok bool) { return r.req
 
 // Tokens is how many tokens are left.
 func (r *Rate) Tokens(nowMS int64) (left, limit int64, ok bool) { return r.tokens.Left(nowMS) }
+
+// Resets are when both limits are whole again, in Unix ms.
+func (r *Rate) Resets() (requests, tokens int64) {
+	return r.requests.reset.Load(), r.tokens.reset.Load()
+}
 
 // RateKind says what of a rate limit a number is.
 type RateKind uint8

@@ -36,11 +36,25 @@ func (s *IDs) Next(now time.Time) ID {
 	fresh := (now.UnixMilli()-idEpoch)<<22 | s.node
 	for {
 		last := s.last.Load()
-		next := max(fresh, last+1)
+		next := max(fresh, s.after(last))
 		if s.last.CompareAndSwap(last, next) {
 			return ID(next)
 		}
 	}
+}
+
+// after is the lowest id of this node above last, which may be another node's:
+// more ids than a millisecond has come from the next one.
+func (s *IDs) after(last int64) int64 {
+	const sequence = 1<<12 - 1
+	first := last>>22<<22 | s.node
+	switch {
+	case last < first:
+		return first
+	case last-first < sequence:
+		return last + 1
+	}
+	return (last>>22+1)<<22 | s.node
 }
 
 // Time is when id was made, to the millisecond.

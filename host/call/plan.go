@@ -13,20 +13,25 @@ type Plan struct {
 	reason   [128]byte
 	reasonN  int
 	Route    string // module@version that made it, "builtin" for the built-in order
+	Declined string // module@version that left it to the built-in order
 }
 
 // PlannedAttempt is one step of a plan. Zero durations mean the dispatcher's own.
 type PlannedAttempt struct {
-	Index      uint8 // into the call's candidates
+	Index      uint8  // into the call's candidates
+	Flags      uint32 // Attempt…
 	Timeout    time.Duration
 	Hedge      time.Duration
 	Backoff    time.Duration
 	BackoffMax time.Duration
-	Flags      uint32
 }
 
+// AttemptCheck in an attempt's flags: another one follows when the answer is
+// empty, cut short or not of the form that was asked for.
+const AttemptCheck = 1
+
 // Reset empties p without clearing what N hides.
-func (p *Plan) Reset() { p.N, p.Code, p.reasonN, p.Route = 0, 0, 0, "" }
+func (p *Plan) Reset() { p.N, p.Code, p.reasonN, p.Route, p.Declined = 0, 0, 0, "", "" }
 
 // SetReason keeps a copy of the first 128 bytes of reason.
 func (p *Plan) SetReason(reason []byte) { p.reasonN = copy(p.reason[:], reason) }

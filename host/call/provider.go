@@ -16,6 +16,11 @@ type Provider struct {
 	Credentials []*Credential // empty: the provider needs none
 	Awaiting    bool          // it needs one, and waits for its first
 	Timeouts    Timeouts
+	// Drain is for how long a streamed answer is read on after its caller has
+	// left, so that what it cost is known; 0: its connection is closed.
+	Drain time.Duration
+	// Propagate: it is told which trace its requests are part of.
+	Propagate bool
 
 	endpoints atomic.Pointer[Endpoints]
 	mu        sync.Mutex

@@ -32,4 +32,15 @@ type Record struct {
 
 	Route  string // module@version
 	Policy string // bundle revision
+
+	Parent ID     // the request that made this one, 0: a caller did
+	Origin string // what of it, as Call has it
+	Cached Cached
+	Saved  int64 // nano-dollars that Cached has spared
+
+	Address string // of a caller who showed no valid key, else ""
+	Count   int64  // requests that the record stands for, 0: 1
 }
+
+// Requests is how many requests r stands for.
+func (r *Record) Requests() int64 { return max(r.Count, 1) }

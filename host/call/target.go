@@ -12,7 +12,25 @@ import (
 type Model struct {
 	Name    string
 	Targets []*Target
-	Route   string // name of the route module that orders the targets, "" for the built-in order
+	Route   string   // name of the route module that orders the targets, "" for the built-in order
+	Filters []string // that look at its requests and answers, beside those that policy requires
+	Hold    Hold
+	Mirror  Mirror
+}
+
+// Hold keeps the start of a streamed answer back, so that another target can
+// still take over: until so long after the first event, or so many events,
+// whichever comes first. The zero Hold keeps nothing back.
+type Hold struct {
+	Time   time.Duration
+	Events int
+}
+
+// Mirror sends a share of a model's requests, 0 to 1, to Target as well; nobody
+// sees its answers. The zero Mirror sends none.
+type Mirror struct {
+	Target *Target
+	Share  float64
 }
 
 // Target is one provider's model. All but State is immutable once published.
@@ -26,7 +44,10 @@ type Target struct {
 	Tags     uint64
 	Quality  float64
 	Price    *Price // nil: unknown, which is never free
-	State    *TargetState
+	// MaxInFlight bounds the requests that are there at a time, 0: it is not bounded.
+	MaxInFlight uint32
+	Breaker     *Breaker // nil: never opens
+	State       *TargetState
 }
 
 // AppendUSD appends nano-dollars as a decimal number of dollars.
@@ -51,7 +72,17 @@ func AppendUSD(dst []byte, nano int64) []byte {
 type Candidate struct {
 	Target *Target
 	Bound  int64 // nano-dollars, the most that one attempt at it can cost
+	Tokens int64 // the most that one can take, 0: nobody counts them
 }
+
+// Most is the most that one attempt takes.
+func (c *Candidate) Most() Bound { return Bound{c.Bound, c.Tokens} }
+
+// Bound is the most that attempts take.
+type Bound struct{ USD, Tokens int64 }
+
+// Plus is what both take.
+func (b Bound) Plus(o Bound) Bound { return Bound{b.USD + o.USD, b.Tokens + o.Tokens} }
 
 // TargetState is the live state of a target; dispatch writes it, routing reads it.
 type TargetState struct {
@@ -62,6 +93,9 @@ type TargetState struct {
 	ttft          ewma         // ms until the first byte
 	tokenMS       ewma         // ms per output token after the first
 	errRate       ewma         // 0–1
+	lastUse       atomic.Int64 // Unix ms of the last attempt that was judged
+	circuit       circuit
+	waker         atomic.Pointer[Waker] // nil: nobody waits
 }
 
 // NewTargetState returns the state of a target of which nothing is known.

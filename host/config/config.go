@@ -1,7 +1,7 @@
 package config
 
 import (
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +26,11 @@ type Config struct {
 	Admin     Admin               `koanf:"admin"`
 	Store     Store               `koanf:"store"`
 	Secrets   Secrets             `koanf:"secrets"`
+	Audit     Audit               `koanf:"audit"`
+	Ledger    Ledger              `koanf:"ledger"`
+	Retention Retention           `koanf:"retention"`
+	Alerts    Alerts              `koanf:"alerts"`
+	Dashboard Dashboard           `koanf:"dashboard"`
 	Plugins   Plugins             `koanf:"plugins"`
 	Limits    Limits              `koanf:"limits"`
 	Timeouts  Timeouts            `koanf:"timeouts"`
@@ -33,55 +38,67 @@ type Config struct {
 	Providers map[string]Provider `koanf:"providers"`
 	Models    map[string]Model    `koanf:"models"`
 	Routes    map[string]Route    `koanf:"routes"`
+	Filters   map[string]Filter   `koanf:"filters"`
+	Modules   Modules             `koanf:"modules"`
+	Decisions Decisions           `koanf:"decisions"`
+	Breaker   Breaker             `koanf:"breaker"`
+	Queue     Queue               `koanf:"queue"`
+	Telemetry Telemetry           `koanf:"telemetry"`
 	Policy    Policy              `koanf:"policy"`
 	Budget    Budgeting           `koanf:"budget"`
 	Prices    map[string]Price    `koanf:"prices"`
+	// Objectives are what providers are held against.
+	Objectives Objectives `koanf:"objectives"`
+	// Playground is for those who try models from the dashboard.
+	Playground Playground `koanf:"playground"`
+	// Pipelines are several models as one call; PipelinesDir holds more, one a file.
+	Pipelines    map[string]call.Pipeline `koanf:"pipelines"`
+	PipelinesDir string                   `koanf:"pipelines_dir"`
 	// PriceFiles are price lists in the shape of LiteLLM's or of models.dev's,
 	// over the shipped ones and under Prices; of two the later wins.
 	PriceFiles []string `koanf:"prices_files"`
 	Keys       []Key    `koanf:"keys"`
+	// Cache answers requests from the answers of earlier ones.
+	Cache Cache `koanf:"cache"`
+	// Counters are where gateways share those of rates.
+	Counters Counters `koanf:"counters"`
+	// Budgets and Rates hold for scopes that they name.
+	Budgets []Limit `koanf:"budgets"`
+	Rates   []Limit `koanf:"rates"`
+	// OIDC are the issuers whose tokens callers may show in place of a key.
+	OIDC    map[string]Issuer `koanf:"oidc"`
+	Batches Batches           `koanf:"batches"`
 	// PassThrough names the providers whose own API callers may use under
 	// /v1/pass/{provider}/…
 	PassThrough []string `koanf:"pass_through"`
+	MCP         MCP      `koanf:"mcp"`
+	// Share and Gather are nil where they are off.
+	Share  *Share  `koanf:"share"`
+	Gather *Gather `koanf:"gather"`
 }
 
 // Listen holds the addresses that are served.
 type Listen struct {
 	Data  string `koanf:"data"`
 	Admin string `koanf:"admin"`
-	TLS   TLS    `koanf:"tls"`
-}
-
-// TLS makes the data address speak TLS when both files are given.
-type TLS struct {
-	Cert string `koanf:"cert"`
-	Key  string `koanf:"key"`
+	TLS   TLS    `koanf:"tls"` // of data
+	// TrustedProxies are the addresses and CIDRs of those that say truly whom a
+	// request comes from.
+	TrustedProxies []string `koanf:"trusted_proxies"`
+	// Forwarded is the header that they say it in: "x-forwarded-for" (default) or "forwarded".
+	Forwarded string `koanf:"forwarded"`
 }
 
 // Admin guards the admin API.
 type Admin struct {
 	// Token is what callers of /admin/… show as Bearer, "": to be made and kept beside the store.
-	Token Secret `koanf:"token"`
-}
-
-// Store says where state is kept.
-type Store struct {
-	URL string `koanf:"url"` // "sqlite:path"
-}
-
-// Dir is the folder that holds the store, its journal, pools and kept secrets.
-func (s Store) Dir() string { return filepath.Dir(s.File()) }
-
-// File is the path of the SQLite file.
-func (s Store) File() string { return strings.TrimPrefix(s.URL, "sqlite:") }
-
-// Secrets says how secrets are kept, and kept up to date.
-type Secrets struct {
-	// Key encrypts the credentials that the store holds, "": one is made and
-	// kept beside the store.
-	Key Secret `koanf:"key"`
-	// Refresh is how often references to a vault are read again.
-	Refresh time.Duration `koanf:"refresh"`
+	Token  Secret       `koanf:"token"`
+	Tokens []AdminToken `koanf:"tokens"`
+	OIDC   AdminOIDC    `koanf:"oidc"`
+	TLS    TLS          `koanf:"tls"`
+	// Hosts are names by which the admin address is called, beside localhost, IP
+	// addresses and the name that it listens on.
+	Hosts []string `koanf:"hosts"`
 }
 
 // Plugins says where adapters and modules are found by name.
@@ -124,6 +141,14 @@ type Provider struct {
 	Credentials []Credential `koanf:"credentials"`
 	Timeouts    Timeouts     `koanf:"timeouts"`
 	Isolation   Isolation    `koanf:"isolation"`
+	// ClientGone says what becomes of a streamed answer whose caller has left:
+	// "cancel" (default) ends it, "drain" reads it on, so that its bill is
+	// known, for at most DrainLimit.
+	ClientGone string        `koanf:"client_gone"`
+	DrainLimit time.Duration `koanf:"drain_limit"` // default 30s
+	Probe      Probe         `koanf:"probe"`
+	// Propagate tells the service which trace a request is part of.
+	Propagate bool `koanf:"propagate"`
 }
 
 // Adapter names the program that knows a service: by the name of one in the
@@ -152,8 +177,16 @@ func (c Credential) Share() int {
 
 // Model is an alias that callers may ask for.
 type Model struct {
-	Targets []Target `koanf:"targets"`
-	Route   string   `koanf:"route"` // of routes, "": the built-in order
+	Targets []Target   `koanf:"targets"`
+	Route   string     `koanf:"route"`   // of routes, "": the built-in order
+	Filters []string   `koanf:"filters"` // of filters, beside what policy requires
+	Rules   []Rule     `koanf:"rules"`   // the first that holds says where requests go
+	Hold    Hold       `koanf:"hold"`
+	Mirror  Mirror     `koanf:"mirror"`
+	Cache   ModelCache `koanf:"cache"`
+	// Share and Gather say whether the model takes part, nil: as others do.
+	Share  *bool `koanf:"share"`
+	Gather *bool `koanf:"gather"`
 }
 
 // Target is one of the models behind an alias.
@@ -164,6 +197,8 @@ type Target struct {
 	Region   string   `koanf:"region"`
 	Tags     []string `koanf:"tags"`
 	Quality  float64  `koanf:"quality"`
+	// MaxInFlight bounds the requests that are there at a time, 0: it is not bounded.
+	MaxInFlight uint32 `koanf:"max_in_flight"`
 }
 
 // Split returns the provider's name and its name of the model.
@@ -177,16 +212,11 @@ type Route struct {
 	Module string   `koanf:"module"` // "builtin:<name>" or the path of a .wasm file
 	SHA256 string   `koanf:"sha256"`
 	Config Settings `koanf:"config"`
+	// OnError says what becomes of a request whose plan the module fails to
+	// make: "builtin" (default), the built-in order; "refuse".
+	OnError string `koanf:"on_error"`
 
 	File string `koanf:"-"` // where Module lies
-}
-
-// Policy says which bundle governs requests.
-type Policy struct {
-	Bundle string `koanf:"bundle"` // a folder or .tar.gz, "builtin:default" for the shipped one
-	Watch  bool   `koanf:"watch"`  // reload when its files change
-
-	Path string `koanf:"-"` // where Bundle lies
 }
 
 // Budgeting says what happens where a worst case cannot be priced.
@@ -268,14 +298,10 @@ type Key struct {
 	Env     string            `koanf:"env"`
 	Roles   []string          `koanf:"roles"`
 	Attrs   map[string]string `koanf:"attrs"`
-	Budgets []Budget          `koanf:"budgets"`
+	Budgets []Limit           `koanf:"budgets"`
+	Rates   []Limit           `koanf:"rates"`
+	Scope   call.Scope        `koanf:"scope"`
 	Expires time.Time         `koanf:"expires"`
-}
-
-// Budget is what a key may spend within a window.
-type Budget struct {
-	USD    USD    `koanf:"usd"`
-	Window Window `koanf:"window"`
 }
 
 // ID is the public part of a key of the configuration.
@@ -285,8 +311,12 @@ func (k Key) ID() string { return "config-" + k.Name }
 func (k Key) Principal() *call.Principal {
 	p := &call.Principal{KeyID: k.ID(), KeyName: k.Name, Org: k.Org, Project: k.Project, Team: k.Team,
 		User: k.User, Env: k.Env, Roles: k.Roles, Attrs: k.Attrs, Expires: k.Expires}
-	for _, b := range k.Budgets {
-		p.Budgets = append(p.Budgets, call.Limit{Scope: "key/" + k.ID(), Unit: call.UnitUSD, Window: call.Window(b.Window), Max: int64(b.USD)})
+	for _, l := range slices.Concat(k.Rates, k.Budgets) {
+		l.Scope = "key/" + k.ID()
+		p.Budgets = append(p.Budgets, call.Limit(l))
+	}
+	if p.Auth, p.Limits = "key", p.Budgets; !k.Scope.Empty() {
+		p.Scope = new(k.Scope)
 	}
 	return p
 }

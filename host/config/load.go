@@ -23,6 +23,10 @@ const (
 	// ConfigVar names the variable that holds the path of the file; it is read
 	// by the command, before there is a configuration.
 	ConfigVar = envPrefix + "CONFIG"
+	// KeyVar and URLVar are a caller's: they name a key, and the gateway that
+	// takes it.
+	KeyVar = envPrefix + "KEY"
+	URLVar = envPrefix + "URL"
 	// maxFile bounds a configuration file.
 	maxFile = 16 << 20
 	// noDelim keeps koanf from splitting names: those of models hold dots.
@@ -70,6 +74,8 @@ func load(s Sources, raw []byte) (*Config, error) {
 		return nil, err
 	}
 	c.checkVariables(&d.problems, environ, used)
+	c.readPipelines(&d.problems)
+	c.Telemetry.fill(environ, &d.problems)
 	if err := d.err(s.File); err != nil {
 		return nil, err
 	}
@@ -100,6 +106,15 @@ func LoadAdmin(s Sources) (*Config, error) {
 	for name := range file {
 		if name != "listen" && name != "admin" && name != "store" {
 			delete(file, name)
+		}
+	}
+	if admin, ok := file["admin"].(map[string]any); ok { // others' tokens may not be there
+		delete(admin, "tokens")
+		delete(admin, "oidc")
+	}
+	if st, ok := file["store"].(map[string]any); ok { // nor the database's password: the folder beside it is what counts
+		if text, ok := st["url"].(string); ok && strings.HasPrefix(text, "postgres") {
+			st["url"] = "postgres://"
 		}
 	}
 	d := &decoder{}
@@ -215,7 +230,7 @@ func (c *Config) checkVariables(p *problems, environ map[string]string, used map
 	vars := variables()
 	known := sortedKeys(vars)
 	for _, name := range sortedKeys(environ) {
-		if !strings.HasPrefix(name, envPrefix) || name == ConfigVar || vars[name] != "" || used[name] || serviceVar.MatchString(name) {
+		if !strings.HasPrefix(name, envPrefix) || name == ConfigVar || name == KeyVar || name == URLVar || vars[name] != "" || used[name] || serviceVar.MatchString(name) {
 			continue
 		}
 		section, _, _ := strings.Cut(strings.TrimPrefix(name, envPrefix), "_")
@@ -240,22 +255,24 @@ func (c *Config) locate(home string) error {
 	if c.Plugins.Dir == "" {
 		c.Plugins.Dir = filepath.Join(home, "plugins")
 	}
-	c.Policy.Path = c.Policy.Bundle
-	switch {
-	case c.Policy.Bundle == "builtin:default":
-		c.Policy.Path = filepath.Join(home, "policies")
-	case !filepath.IsAbs(c.Policy.Bundle) && !exists(c.Policy.Bundle) && exists(filepath.Join(home, c.Policy.Bundle)):
-		// A configuration that names the shipped bundle works from any folder.
-		c.Policy.Path = filepath.Join(home, c.Policy.Bundle)
-	}
+	c.Policy.locate(home)
 	for name, r := range c.Routes {
-		r.File = r.Module
-		if builtin, ok := strings.CutPrefix(r.Module, "builtin:"); ok {
-			r.File = filepath.Join(c.Plugins.Dir, "routes", builtin+".wasm")
-		}
+		r.File = c.moduleFile("routes", r.Module)
 		c.Routes[name] = r
 	}
+	for name, f := range c.Filters {
+		f.File = c.moduleFile("filters", f.Module)
+		c.Filters[name] = f
+	}
 	return nil
+}
+
+// moduleFile is where a module lies.
+func (c *Config) moduleFile(folder, module string) string {
+	if builtin, ok := strings.CutPrefix(module, "builtin:"); ok {
+		return filepath.Join(c.Plugins.Dir, folder, builtin+".wasm")
+	}
+	return module
 }
 
 func exists(path string) bool {

@@ -110,8 +110,8 @@ func TestLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprint(c.Limits.Attempts, c.Limits.MaxBody, c.Limits.Deadline, c.Limits.Drain, c.Listen, c.Policy.Watch)
-	if want := "6 2097152 20s 30s {127.0.0.1:9000 127.0.0.1:8081 { }} false"; got != want {
+	got := fmt.Sprintln(c.Limits.Attempts, c.Limits.MaxBody, c.Limits.Deadline, c.Limits.Drain, c.Listen.Data, c.Listen.Admin, c.Policy.Watch)
+	if want := "6 2097152 20s 30s 127.0.0.1:9000 127.0.0.1:8081 false\n"; got != want {
 		t.Errorf("got %s; want %s", got, want)
 	}
 }
@@ -158,7 +158,7 @@ func TestProblemsNameFieldAndRemedy(t *testing.T) {
 	}
 	f(`lisen: {}`, `lisen: unknown key "lisen", did you mean "listen"?`)
 	f(`listen: {dta: x}`, `listen.dta: unknown key "dta", did you mean "data"?`)
-	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1, windw: day}]}]`, `keys[0].budgets[0].windw`, `did you mean "window"?`)
+	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1, windw: day}]}]`, `keys[0].budgets[0]`, `did you mean "window"?`)
 	f(`zzzzzzzzz: 1`, `known here: listen, admin`)
 	f(`providers: {demo: {adaptor: demo}}`, `providers.demo.adaptor`, `did you mean "adapter"?`)
 	f(`providers: {o: {adapter: openai, credentials: [{name: main, value: "${env:OPENAI_API_KEY}"}]}}`,
@@ -182,9 +182,9 @@ func TestProblemsNameFieldAndRemedy(t *testing.T) {
 	f(`prices: {"demo/x": {per_image: 5000}}`, `is more than 1000 dollars`)
 	f(`prices: {"demo/x": {input_per_mtok: -1, output_per_mtok: 1}}`, `prices["demo/x"].input_per_mtok: not a decimal number`)
 	f(`prices: {"demo/x": {input_per_mtok: 5000, output_per_mtok: 1}}`, `is more than 1000 dollars`)
-	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1}]}]`, `keys[0].budgets[0].window: is missing`)
-	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1, window: dya}]}]`, `unknown window "dya", did you mean "day"?`)
-	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1, window: {unit: day, tz: Mars/Base}}]}]`, `unknown time zone "Mars/Base"`)
+	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1}]}]`, `keys[0].budgets[0]: give window`)
+	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1, window: dya}]}]`, `the window's unit is "dya"`)
+	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1, window: {unit: day, tz: Mars/Base}}]}]`, `time zone is "Mars/Base"`)
 	f(`keys: [{name: a, value: bcdefgh, budgets: [{usd: 1234567890.1234567, window: day}]}]`, `put the amount in quotes`)
 	f(`keys: [{name: a, value: 123456, budgets: []}]`, `keys[0].value: must be text: put it in quotes`)
 	f(`keys: [{name: a, value: same-key}, {name: b, value: same-key}]`, `is the same as that of key "a"`)
@@ -193,8 +193,16 @@ func TestProblemsNameFieldAndRemedy(t *testing.T) {
 	f(`limits: {max_upload: 100GiB}`, `limits.max_upload: is 107374182400 bytes`)
 	f(`pass_through: [nobody]`, `pass_through[0]: there is no provider "nobody"`)
 	f(`limits: {deadline: 10, max_body: many}`, `limits.deadline: must be a duration`, `limits.max_body: not a size`)
+	f(`providers: {pipeline: {adapter: demo}}`, `providers.pipeline: is what the names of pipelines`)
 	f(`log: {level: loud}`, `log.level: is "loud": give one of debug`)
-	f(`store: {url: "postgres://x"}`, `store.url`)
+	f(`store: {url: "mysql://x"}`, `store.url`)
+	f(`store: {url: "sqlite:a.db", dir: x}`, `store.dir`)
+	f(`store: {url: "postgres://u:p w%@h/db"}`, `store.url`)
+	f(`store: {url: "postgres://u:p@h/db"}`, `secrets.key`)
+	f(`store: {poll: 1ms}`, `store.poll`)
+	f(`store: {timeout: 1h}`, `store.timeout`)
+	f(`store: {connections: 1}`, `store.connections`)
+	f(`store: {node: "a b"}`, `store.node`)
 	f(`listen: {data: "8080"}`, `listen.data: "8080" is not an address and port`)
 	f(`listen: {data: "127.0.0.1:1", admin: "127.0.0.1:1"}`, `listen.admin: is the same`)
 	f(`policy: {bundle: ""}`, `policy.bundle: is empty`)

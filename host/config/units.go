@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 )
@@ -75,61 +74,6 @@ func (s *Size) read(v any) error {
 		return bad
 	}
 	*s = Size(n << shift)
-	return nil
-}
-
-// Window is the span of time that a budget is for.
-type Window call.Window
-
-var windowUnits = []string{"minute", "hour", "day", "week", "month", "total"}
-
-func (w *Window) read(v any) error {
-	*w = Window{Size: 1}
-	switch v := v.(type) {
-	case string:
-		w.Unit = v
-	case map[string]any:
-		if err := w.readMap(v); err != nil {
-			return err
-		}
-	default:
-		return fmt.Errorf("not a window: give one of %s, or {unit: day, size: 1, tz: Europe/Berlin}", strings.Join(windowUnits, ", "))
-	}
-	return w.check()
-}
-
-func (w *Window) readMap(m map[string]any) error {
-	for name, v := range m {
-		ok := true
-		switch name {
-		case "unit":
-			w.Unit, ok = v.(string)
-		case "size":
-			w.Size, ok = v.(int)
-		case "tz":
-			w.TZ, ok = v.(string)
-		default:
-			return unknownKey(name, []string{"unit", "size", "tz"})
-		}
-		if !ok {
-			return fmt.Errorf("%s has the wrong type: write {unit: day, size: 1, tz: Europe/Berlin}", name)
-		}
-	}
-	return nil
-}
-
-func (w *Window) check() error {
-	switch {
-	case !contains(windowUnits, w.Unit):
-		return fmt.Errorf("unknown window %q%s: give one of %s", w.Unit, didYouMean(w.Unit, windowUnits), strings.Join(windowUnits, ", "))
-	case w.Size < 1 || w.Size > 10_000:
-		return fmt.Errorf("size is %d: give 1 to 10000", w.Size)
-	case w.Unit == "total" && w.Size != 1:
-		return errors.New("a total has no size: leave it out")
-	}
-	if _, err := time.LoadLocation(w.TZ); err != nil || w.TZ == "Local" {
-		return fmt.Errorf("unknown time zone %q: give an IANA name such as Europe/Berlin", w.TZ)
-	}
 	return nil
 }
 

@@ -36,7 +36,13 @@ func (c *Config) validate() error {
 	p := &problems{}
 	c.checkListen(p)
 	c.checkStore(p)
+	c.checkShared(p)
+	c.Policy.check(p)
 	c.checkLimits(p)
+	c.checkSecrets(p)
+	c.checkAudit(p)
+	c.checkLedger(p)
+	c.checkAlerts(p)
 	for _, name := range sortedKeys(c.Providers) {
 		checkProvider(p, join("providers", name), name, c.Providers[name])
 	}
@@ -50,8 +56,20 @@ func (c *Config) validate() error {
 	}
 	c.checkModels(p)
 	c.checkRoutes(p)
+	c.checkFilters(p)
+	c.checkRules(p)
+	c.checkResilience(p)
+	c.checkPlayground(p)
+	c.checkObjectives(p)
 	c.checkPrices(p)
 	c.checkKeys(p)
+	c.checkCounters(p)
+	c.checkIdentity(p)
+	c.checkMCP(p)
+	c.checkShare(p)
+	c.checkBatches(p)
+	c.checkCache(p)
+	c.checkTelemetry(p)
 	return p.err(c.File)
 }
 
@@ -61,12 +79,9 @@ func (c *Config) checkListen(p *problems) {
 	if c.Listen.Data == c.Listen.Admin && !strings.HasSuffix(c.Listen.Data, ":0") {
 		p.addf("listen.admin", "is the same as listen.data: give it a port of its own")
 	}
-	if (c.Listen.TLS.Cert == "") != (c.Listen.TLS.Key == "") {
-		p.addf("listen.tls", "needs both cert and key, or neither")
-	}
-	if host, _, err := net.SplitHostPort(c.Listen.Admin); err == nil {
+	if host, _, err := net.SplitHostPort(c.Listen.Admin); err == nil && c.Admin.TLS.Cert == "" {
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("listen.admin %s is reachable from other machines: its token travels unencrypted", c.Listen.Admin))
+			c.Warnings = append(c.Warnings, fmt.Sprintf("listen.admin %s is reachable from other machines: its token travels unencrypted: give admin.tls", c.Listen.Admin))
 		}
 	}
 	switch token := c.Admin.Token.Reveal(); {
@@ -88,18 +103,6 @@ func checkAddr(p *problems, path, addr string) {
 	}
 }
 
-func (c *Config) checkStore(p *problems) {
-	kind, path, _ := strings.Cut(c.Store.URL, ":")
-	if kind != "sqlite" || path == "" || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "?\x00") {
-		p.addf("store.url", "%q is not a store: write sqlite:signalbox.db or sqlite:/var/lib/signalbox/signalbox.db", c.Store.URL)
-	}
-	if c.Policy.Bundle == "" {
-		p.addf("policy.bundle", "is empty: name a folder or .tar.gz, or builtin:default for the shipped bundle")
-	} else if name, ok := strings.CutPrefix(c.Policy.Bundle, "builtin:"); ok && name != "default" {
-		p.addf("policy.bundle", "there is no shipped bundle %q: write builtin:default", name)
-	}
-}
-
 func (c *Config) checkLimits(p *problems) {
 	l := c.Limits
 	if l.Attempts < 1 || l.Attempts > maxAttempts {
@@ -113,12 +116,6 @@ func (c *Config) checkLimits(p *problems) {
 	}
 	if l.MaxUpload < 1<<10 || l.MaxUpload > 16<<30 {
 		p.addf("limits.max_upload", "is %d bytes: give 1KiB to 16GiB", l.MaxUpload)
-	}
-	if c.Secrets.Refresh < time.Second {
-		p.addf("secrets.refresh", "is %s: give at least 1s", c.Secrets.Refresh)
-	}
-	if k := c.Secrets.Key; k != "" && len(k) < shortestToken {
-		p.addf("secrets.key", "has %d characters: give at least %d, random ones, such as openssl rand -hex 32 prints", len(k), shortestToken)
 	}
 	checkOneOf(p, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	checkOneOf(p, "log.format", c.Log.Format, "text", "json")
@@ -134,6 +131,9 @@ func checkOneOf(p *problems, path, v string, allowed ...string) {
 func checkProvider(p *problems, path, name string, v Provider) {
 	if !providerName.MatchString(name) {
 		p.addf(path, "a provider's name has lower-case letters, digits, '.', '_' and '-', at most 64")
+	}
+	if name == "pipeline" || name == "mcp" {
+		p.addf(path, "is what the names of pipelines and tools begin with: choose another")
 	}
 	a := v.Adapter
 	switch {
@@ -270,12 +270,9 @@ func (c *Config) checkTarget(p *problems, path string, t Target) {
 func (c *Config) checkRoutes(p *problems) {
 	for _, name := range sortedKeys(c.Routes) {
 		path, r := join("routes", name), c.Routes[name]
-		builtin, isBuiltin := strings.CutPrefix(r.Module, "builtin:")
-		switch {
-		case r.Module == "":
-			p.addf(path+".module", "is missing: name a .wasm file, or builtin:priority")
-		case isBuiltin && !providerName.MatchString(builtin):
-			p.addf(path+".module", "%q names no shipped module: write builtin:priority", r.Module)
+		checkModule(p, path, r.Module, "builtin:priority")
+		if r.OnError != "" {
+			checkOneOf(p, path+".on_error", r.OnError, "builtin", "refuse")
 		}
 		checkSHA256(p, path+".sha256", r.SHA256)
 	}
@@ -320,10 +317,8 @@ func (c *Config) checkKeys(p *problems) {
 			p.addf(path+".value", "is the same as that of key %q: each key needs its own", other)
 		}
 		values[k.Value] = k.Name
-		for j, b := range k.Budgets {
-			if b.Window.Unit == "" {
-				p.addf(fmt.Sprintf("%s.budgets[%d].window", path, j), "is missing: give one of %s", strings.Join(windowUnits, ", "))
-			}
+		if err := c.Keys[i].Scope.Check(); err != nil {
+			p.addf(path+".scope", "%v", err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -43,7 +44,7 @@ func Watch(file string) (*Watcher, error) {
 	return w, nil
 }
 
-// Follow reports changes of further files too.
+// Follow reports changes of further files too, and of all that lies in folders.
 func (w *Watcher) Follow(files ...string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -51,7 +52,11 @@ func (w *Watcher) Follow(files ...string) error {
 		if w.names[filepath.Clean(file)] {
 			continue
 		}
-		if err := w.fs.Add(filepath.Dir(file)); err != nil {
+		dir := filepath.Dir(file)
+		if info, err := os.Stat(file); err == nil && info.IsDir() { // all that lies in it
+			dir = file
+		}
+		if err := w.fs.Add(dir); err != nil {
 			return fmt.Errorf("cannot watch %q: %w", file, err)
 		}
 		w.names[filepath.Clean(file)] = true
@@ -62,7 +67,8 @@ func (w *Watcher) Follow(files ...string) error {
 func (w *Watcher) follows(file string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.names[filepath.Clean(file)]
+	file = filepath.Clean(file)
+	return w.names[file] || w.names[filepath.Dir(file)]
 }
 
 // Close stops watching; it may be called more than once.

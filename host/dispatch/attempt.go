@@ -1,14 +1,9 @@
 package dispatch
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
-	"os"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
-	"github.com/signalbox-ai/signalbox/sdk/provider/proto"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -19,68 +14,155 @@ type failure struct {
 	err        *wire.Error // the gateway's own words, nil: class and status say it all
 	body       []byte      // upstream's error body, in the caller's dialect
 	retryAfter time.Duration
-	tried      bool // a credential was offered and refused
-	spent      bool // the upstream may charge for it
-	final      bool // nothing else is to be tried
+	tried      bool      // a credential was offered and refused
+	spent      bool      // the upstream may charge for it
+	used       *Consumed // as far as that is known, nil: it is not
+	final      bool      // nothing else is to be tried
+}
+
+// result is what came of one attempt.
+type result struct {
+	ans   call.Answer
+	fail  *failure // nil: ans is good
+	flaw  string   // why ans is not good enough, where the plan has it checked
+	start time.Time
+	took  time.Duration
+	first time.Time // when the first byte came, zero: none did
+	cred  string    // name of the credential
+	hedge bool      // it ran beside another
+	span  call.SpanID
 }
 
 // attempt tries one target once. On failure it fills r.last.
 func (r *run) attempt(cand *call.Candidate, p *call.PlannedAttempt) (call.Answer, bool) {
 	start := time.Now()
-	c, t := r.c, cand.Target
-	t.State.InFlight.Add(1)
-	ans, fail := r.try(t, p, start)
-	took := time.Since(start)
-	c.Upstream += took
-	if fail == nil {
-		c.Attempts = append(c.Attempts, call.Attempt{Target: t, Status: ans.Status, Duration: took})
-		if ans.Stream == nil {
-			t.State.InFlight.Add(-1)
-			t.State.Observe(false, took, 0)
-		}
-		return ans, true
+	pass, ok := r.c.Enter(cand.Target, start.UnixMilli())
+	if !ok {
+		r.notTaken(cand.Target, start)
+		return call.Answer{}, false
 	}
-	t.State.InFlight.Add(-1)
-	r.last = *fail
-	att := call.Attempt{Target: t, Status: fail.status, Class: fail.class, Duration: took}
-	if fail.spent {
-		att.Cost = cand.Bound
+	res := r.once(cand.Target, p, pass, start)
+	r.c.Upstream += res.took
+	switch {
+	case res.fail != nil:
+		r.failed(cand, &res)
+		return call.Answer{}, false
+	case res.flaw != "" && r.another(r.step):
+		r.reject(cand, &res)
+		return call.Answer{}, false
 	}
-	c.Attempts = append(c.Attempts, att)
-	if !own(fail.class) && fail.class != wire.ClassPolicy && !c.Gone.Left() {
-		t.State.Observe(true, 0, 0)
-	}
-	if fail.class == wire.ClassRateLimit || fail.class == wire.ClassOverloaded {
-		t.State.CooldownUntil.Store(start.Add(max(fail.retryAfter, time.Second)).UnixMilli())
-	}
-	return call.Answer{}, false
+	r.answered(cand, &res)
+	return res.ans, true
 }
 
-func (r *run) try(t *call.Target, p *call.PlannedAttempt, now time.Time) (call.Answer, *failure) {
-	if !now.Before(r.deadline) {
-		return call.Answer{}, &failure{class: wire.ClassTimeout, final: true}
+// once makes the attempt and tells the breaker of it. It leaves the target,
+// also where it panics; of a streamed answer the stream does.
+func (r *run) once(t *call.Target, p *call.PlannedAttempt, pass call.Pass, start time.Time) (res result) {
+	defer pass.Leave()
+	res.start = start
+	r.try(t, p, pass, &res)
+	now := time.Now()
+	res.took = now.Sub(start)
+	if res.fail == nil {
+		pass.Judge(wire.ClassNone, now.UnixMilli())
+		if res.ans.Stream != nil {
+			pass = call.Pass{}
+		}
+	} else if r.blames(res.fail, res.took) {
+		pass.Judge(res.fail.class, now.UnixMilli())
 	}
-	ep, fail := r.endpoint(t, now)
-	if fail != nil {
-		return call.Answer{}, fail
+	return res
+}
+
+// answered notes the attempt whose answer the caller gets.
+func (r *run) answered(cand *call.Candidate, res *result) {
+	r.c.Attempts = append(r.c.Attempts, r.noted(cand, res))
+	if res.ans.Stream == nil {
+		cand.Target.State.Observe(false, res.took, 0)
+	}
+}
+
+// failed notes an attempt that did not answer, and what that says of the target.
+func (r *run) failed(cand *call.Candidate, res *result) {
+	t, fail := cand.Target, res.fail
+	r.last = *fail
+	att := r.noted(cand, res)
+	att.Class = fail.class
+	if fail.spent {
+		r.charge(&att, cand, fail.used)
+	}
+	r.c.Attempts = append(r.c.Attempts, att)
+	if !own(fail.class) && fail.class != wire.ClassPolicy && !r.c.Gone.Left() {
+		t.State.Observe(true, 0, 0)
+	}
+	// Of several credentials it is the limited one alone that rests.
+	if fail.class == wire.ClassRateLimit && len(t.Provider.Credentials) <= 1 || fail.class == wire.ClassOverloaded {
+		t.State.CooldownUntil.Store(res.start.Add(max(fail.retryAfter, time.Second)).UnixMilli())
+	}
+}
+
+// noted is an attempt as the record has it.
+func (r *run) noted(cand *call.Candidate, res *result) call.Attempt {
+	att := call.Attempt{Target: cand.Target, Status: res.ans.Status, Duration: res.took,
+		Start: res.start.Sub(r.c.Received), Credential: res.cred, Hedge: res.hedge, Span: res.span}
+	if !res.first.IsZero() {
+		att.FirstByte = res.first.Sub(res.start)
+	}
+	if res.fail != nil {
+		att.Status = res.fail.status
+	}
+	return att
+}
+
+// blames reports whether a failure says something of the target: it was sent
+// the request, and the call's own time did not run out first.
+func (r *run) blames(fail *failure, took time.Duration) bool {
+	late := fail.class == wire.ClassTimeout && fail.final && took < r.opt.Deadline/2
+	return (fail.status > 0 || fail.err == nil) && !late && !r.c.Gone.Left()
+}
+
+// notTaken notes that t took no attempt: it has as many requests as it may
+// have, or its breaker is open. What an attempt before it found out is the
+// better reason to give.
+func (r *run) notTaken(t *call.Target, now time.Time) {
+	r.left++ // it was none
+	r.skipped = true
+	if len(r.c.Attempts) == 0 {
+		r.last = failure{class: wire.ClassOverloaded, err: call.NotTaken(t, now.UnixMilli())}
+	}
+}
+
+// try fills res with the answer of t or why there is none.
+func (r *run) try(t *call.Target, p *call.PlannedAttempt, pass call.Pass, res *result) {
+	now := res.start
+	if !now.Before(r.deadline) {
+		res.fail = &failure{class: wire.ClassTimeout, final: true}
+		return
+	}
+	var ep *call.Endpoint
+	if ep, res.fail = r.endpoint(t, now); res.fail != nil {
+		return
 	}
 	cred, ok := t.Provider.PickCredential(now)
 	if !ok {
 		ep.Process.Release()
-		return call.Answer{}, r.noCredential(t)
+		res.fail = r.noCredential(t)
+		return
 	}
-	x := exchange{run: r, t: t, ep: ep, cred: cred, tr: ep.Transport.(*transport), timeouts: r.timeouts(t, p)}
-	ans, fail := x.do(now)
-	if fail == nil && cred != nil {
+	x := exchange{run: r, t: t, ep: ep, cred: cred, pass: pass, tr: ep.Transport.(*transport), timeouts: r.timeouts(t, p),
+		start: now, check: p.Flags&call.AttemptCheck != 0}
+	defer x.leave()
+	res.ans, res.fail = x.do(now)
+	res.first, res.flaw, res.span = x.first, x.flaw, x.span
+	if cred == nil {
+		return
+	}
+	res.cred = cred.Name
+	if res.fail == nil {
 		cred.Accepted()
+	} else if res.fail.status > 0 {
+		r.benchCredential(cred, res.fail, now)
 	}
-	if fail != nil && fail.status > 0 {
-		r.benchCredential(cred, fail, now)
-	}
-	if ans.Stream == nil {
-		ep.Process.Release()
-	}
-	return ans, fail
 }
 
 // endpoint loads where the target is served now. An adapter that is just being
@@ -142,234 +224,4 @@ func (r *run) timeouts(t *call.Target, p *call.PlannedAttempt) call.Timeouts {
 		to.FirstByte = p.Timeout
 	}
 	return to
-}
-
-// exchange is one request and answer on one connection.
-type exchange struct {
-	*run
-	t        *call.Target
-	ep       *call.Endpoint
-	cred     *call.Credential
-	tr       *transport
-	cn       *conn
-	timeouts call.Timeouts
-	asked    bool // the upstream reports usage on the gateway's account
-}
-
-func (x *exchange) do(now time.Time) (call.Answer, *failure) {
-	model := x.t.Model
-	if m, ok := x.ep.Models[model]; ok {
-		model = m
-	}
-	if !x.tr.head.path.fixed() && !segmentSafe(model) {
-		return call.Answer{}, &failure{class: wire.ClassModelNotFound, err: wire.Errorf(404, "model_not_found", "no model of provider %q can be called %q", x.t.Provider.Name, model)}
-	}
-	dropped, restore := x.native()
-	if restore != nil {
-		defer restore()
-	}
-	var rw rewrite
-	x.asked = rw.plan(x.c, x.ep, model)
-	if fail := x.ask(&rw, model, now); fail != nil {
-		return call.Answer{}, fail
-	}
-	ans, fail := x.read()
-	x.report(dropped)
-	if ans.Stream == nil {
-		x.c.Gone.Free()
-		x.done(fail)
-	}
-	return ans, fail
-}
-
-// ask sends the request and reads the head of the answer. A connection that
-// proves to have been closed while idle is replaced, without counting as an
-// attempt: no byte of an answer came, and the peer had hung up before.
-func (x *exchange) ask(rw *rewrite, model string, now time.Time) *failure {
-	c := x.c
-	// What creates something is not trusted to a connection that may be closed
-	// already: nobody could tell then whether it had been.
-	for kept := repeatable(c); ; kept = false {
-		until := now.Add(x.timeouts.Connect)
-		if until.After(x.deadline) {
-			until = x.deadline
-		}
-		cn, err := x.tr.get(&c.Gone, now, until, kept)
-		if err != nil {
-			return x.broken(err, false)
-		}
-		x.cn = cn
-		sent, err := x.offer(rw, model, now)
-		if err == nil {
-			length := cn.head.ContentLength()
-			if status := cn.head.StatusCode(); status == 101 || status == 204 || status == 304 {
-				length = 0
-			}
-			cn.body.reset(cn.br, length)
-			x.observe()
-			return nil
-		}
-		c.Gone.Free()
-		cn.close()
-		x.cn = nil
-		// What comes later is not about a connection that had been closed before.
-		if cn.reused && !cn.begun && stale(err) && time.Since(now) < staleWithin && !c.Gone.Left() {
-			now = time.Now()
-			continue
-		}
-		return x.broken(err, sent)
-	}
-}
-
-const staleWithin = time.Second
-
-// offer sends the request on x.cn and reads the head of the answer. sent tells
-// whether bytes may have left.
-func (x *exchange) offer(rw *rewrite, model string, now time.Time) (sent bool, err error) {
-	c, cn := x.c, x.cn
-	if err := cn.wait(now, x.timeouts.FirstByte, x.deadline); err != nil {
-		return false, err
-	}
-	if !c.Gone.Hold(cn.nc) {
-		return false, os.ErrDeadlineExceeded
-	}
-	x.account.Sent(c)
-	c.SentUp = true
-	if err = x.send(rw, model); err != nil {
-		cn.spoiled = true
-		if c.Upload == nil && len(c.Body) <= smallBody {
-			return true, err
-		}
-	}
-	// A refusal of a large body may come before all of it was written.
-	if herr := cn.readHead(); herr == nil || err == nil {
-		err = herr
-	}
-	return true, err
-}
-
-// done returns the connection to the pool if it can serve again.
-func (x *exchange) done(fail *failure) {
-	cn := x.cn
-	if cn == nil {
-		return
-	}
-	x.cn = nil
-	clean := cn.body.done && cn.body.framing != byClose && !cn.head.ConnectionClose() && !cn.spoiled
-	if clean && cn.br.Buffered() == 0 && !x.c.Gone.Left() {
-		x.tr.put(cn, time.Now())
-		return
-	}
-	cn.close()
-}
-
-func (x *exchange) read() (call.Answer, *failure) {
-	cn := x.cn
-	status := cn.head.StatusCode()
-	kind := cn.head.ContentType()
-	x.c.Dropped = append(x.c.Dropped[:0], cn.head.Peek(proto.HeaderDropped)...)
-	answers := status >= 200 && status < 300
-	switch {
-	case status == 101:
-		return x.upgraded()
-	case answers && x.c.Op == wire.OpRealtime:
-		return call.Answer{}, &failure{class: wire.ClassServer, err: wire.Errorf(502, "bad_upgrade", "%s answered the WebSocket handshake with status %d", x.t.Name, status)}
-	case answers && x.passes(kind):
-		return x.raw(status, contentType(kind))
-	case answers && isEvents(kind) && !x.c.Whole:
-		return x.stream(status)
-	}
-	err := x.readAll()
-	if err == nil && answers && cn.body.framing == byClose && !json.Valid(x.c.Buf) {
-		err = io.ErrUnexpectedEOF // nothing else tells the end from a cut
-	}
-	switch {
-	case err != nil && (answers || x.c.Gone.Left()):
-		return call.Answer{}, x.broken(err, true)
-	case answers:
-		x.meterJSON()
-		x.stored(x.c.Buf)
-		return call.Answer{Status: status, ContentType: contentType(kind), Body: x.c.Buf}, nil
-	}
-	f := x.refused(status)
-	if err != nil {
-		f.body = nil // the status says enough, a part of the words does not
-	}
-	return call.Answer{}, f
-}
-
-func contentType(kind []byte) string {
-	if string(kind) == "application/json" || len(kind) == 0 {
-		return "application/json"
-	}
-	return string(kind)
-}
-
-func (x *exchange) readAll() error {
-	cn, c := x.cn, x.c
-	c.Buf = c.Buf[:0]
-	var err error
-	for err == nil {
-		if !cn.body.ready() {
-			if err := x.renew(); err != nil {
-				return err
-			}
-		}
-		c.Buf, err = cn.body.read(c.Buf, x.opt.MaxAnswer+1-len(c.Buf))
-		if len(c.Buf) > x.opt.MaxAnswer {
-			return errTooLarge
-		}
-	}
-	if err != io.EOF {
-		return err
-	}
-	return nil
-}
-
-var errTooLarge = errors.New("the answer is larger than the gateway buffers")
-
-// renew sets the idle deadline of the next read and notices a caller that left
-// meanwhile.
-func (x *exchange) renew() error {
-	if err := x.cn.wait(time.Now(), x.timeouts.Idle, x.deadline); err != nil {
-		return err
-	}
-	if x.c.Gone.Left() {
-		return os.ErrDeadlineExceeded
-	}
-	return nil
-}
-
-// meterJSON reads usage from a complete answer.
-func (x *exchange) meterJSON() {
-	c := x.c
-	if h := x.cn.head.Peek(proto.HeaderUsage); len(h) > 0 && !x.ep.Direct() {
-		setUsage(c, h)
-		return
-	}
-	if free(c.Op) {
-		return
-	}
-	if u, ok := wire.ReadUsage(c.Dialect, c.Buf); ok {
-		c.Usage, c.Provenance = u, call.CostComputed
-	}
-}
-
-// free reports whether answers of op speak of usage that is not consumption.
-func free(op wire.Op) bool {
-	return op == wire.OpCountTokens || op == wire.OpFiles || op == wire.OpBatches
-}
-
-// observe hands what the upstream says of its rate limit to whoever asked.
-func (x *exchange) observe() {
-	if x.tr.rated && x.opt.Observe != nil && x.cred != nil {
-		x.opt.Observe(x.cred, x.ep, x.cn.peek)
-	}
-}
-
-// setUsage takes the usage that an adapter reports of a translated answer.
-func setUsage(c *call.Call, header []byte) {
-	if u, ok := proto.ParseUsage(string(header)); ok {
-		c.Usage, c.Provenance = u, call.CostComputed
-	}
 }

@@ -73,11 +73,11 @@ func FuzzBody(f *testing.F) {
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte("event: a\ndata: b\n\ndata: [DONE]\r\n\r\n: c\n\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		commentsOnly(b)
+		idle(b)
 		for len(b) > 0 {
 			n := eventLen(b)
-			if n <= 0 || n > len(b) {
-				t.Fatalf("eventLen(%q) = %d", b, n)
+			if want := firstEnd(b); n != want {
+				t.Fatalf("eventLen(%q) = %d; want %d", b, n, want)
 			}
 			ev := parseEvent(b[:n])
 			for d := range wire.NumDialects {
@@ -86,4 +86,15 @@ func FuzzEvents(f *testing.F) {
 			b = b[n:]
 		}
 	})
+}
+
+// firstEnd is eventLen in plain words: where the first empty line ends.
+func firstEnd(b []byte) int {
+	end := len(b)
+	for _, blank := range []string{"\n\n", "\r\n\r\n"} {
+		if i := bytes.Index(b, []byte(blank)); i >= 0 {
+			end = min(end, i+len(blank))
+		}
+	}
+	return end
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/bits"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -15,9 +16,10 @@ import (
 
 // Account is what dispatch needs of money and records.
 type Account interface {
-	// Cover makes sure that the reservation covers one more attempt, which can
-	// cost at most bound nano-dollars.
-	Cover(c *call.Call, bound int64) *wire.Error
+	// Cover makes sure that the reservation covers one more attempt at c.Target
+	// beside those that run, which take at most bound. It may lower what its
+	// candidate's answer can have (c.MaxTokens), and the bound with it.
+	Cover(c *call.Call, bound call.Bound) *wire.Error
 	// Sent says that bytes of the request are about to leave for an upstream.
 	Sent(c *call.Call)
 	// Finish settles the call and writes its record. It is called exactly once
@@ -72,6 +74,7 @@ func (o Options) withDefaults() Options {
 type Dispatcher struct {
 	opt     Options
 	account Account
+	drains  drains
 }
 
 // New returns a dispatcher that accounts to account.
@@ -87,25 +90,29 @@ type run struct {
 	left     int    // attempts
 	dead     uint64 // steps of the plan that are not worth another try
 	round    int    // times that the plan was gone through
+	step     int    // of the plan that is being tried
+	skipped  bool   // the last target took no attempt, or its answer was not good enough
+	spare    *spare // an answer that was not, nil: there is none
 	last     failure
+	racing   *atomic.Bool // this is one of several beside each other; set once it is heard of
 }
 
 // Do sends c along its plan. On success the answer is the caller's; otherwise
 // the error says what was tried. c.Target, c.Attempts and c.Status are filled.
 func (d *Dispatcher) Do(c *call.Call) (call.Answer, *wire.Error) {
 	r := run{Dispatcher: d, c: c, deadline: c.Received.Add(d.opt.Deadline), left: d.opt.Attempts}
-	if !repeatable(c) {
+	if c.Once || !repeatable(c) {
 		r.left = 1
 	}
 	prev := -1
-	for step := r.next(-1); step >= 0; step = r.next(step) {
-		p := &c.Plan.Attempts[step]
+	for r.step = r.next(-1); r.step >= 0; r.step = r.next(r.step) {
+		p := &c.Plan.Attempts[r.step]
 		cand := &c.Candidates[p.Index]
-		if prev >= 0 && !r.pause(p, cand.Target, step == prev) {
+		if prev >= 0 && !r.pause(p, cand.Target, r.step == prev) {
 			break
 		}
-		prev = step
-		ans, ok := r.target(cand, p, step)
+		ans, ok := r.target(cand, p, r.step)
+		prev = r.step // another one than before where several ran beside each other
 		if ok {
 			return ans, nil
 		}
@@ -113,8 +120,9 @@ func (d *Dispatcher) Do(c *call.Call) (call.Answer, *wire.Error) {
 			break
 		}
 		if r.last.retryAfter > r.opt.MaxWait {
-			r.dead |= 1 << step // if no other is left the caller is told when to come back
+			r.dead |= 1 << r.step // if no other is left the caller is told when to come back
 		}
+		r.replan()
 	}
 	return r.give()
 }
@@ -139,33 +147,52 @@ func (r *run) target(cand *call.Candidate, p *call.PlannedAttempt, step int) (ca
 	c := r.c
 	c.Target = cand.Target
 	for r.left > 0 {
-		if err := r.account.Cover(c, cand.Bound); err != nil {
+		if err := r.account.Cover(c, cand.Most()); err != nil {
 			r.last = failure{class: wire.ClassPolicy, err: err, final: true}
 			return call.Answer{}, false
 		}
 		r.left--
-		ans, ok := r.attempt(cand, p)
+		var ans call.Answer
+		var ok bool
+		if r.beside(step) >= 0 {
+			ans, ok = r.race(step)
+		} else {
+			ans, ok = r.attempt(cand, p)
+		}
 		if ok {
 			return ans, true
 		}
-		switch r.last.class {
-		case wire.ClassAuth, wire.ClassQuota, wire.ClassRateLimit:
-			if r.last.tried && hasAnother(cand.Target.Provider, time.Now()) {
-				continue // the next credential of the same provider
-			}
-			if r.last.class != wire.ClassRateLimit {
-				// A refused credential never falls through to another provider.
-				r.last.final = r.last.class == wire.ClassAuth
-				r.dead |= 1 << step
-			}
-		case wire.ClassContextLength, wire.ClassModelNotFound:
-			r.dead |= 1 << step // another model may do
-		case wire.ClassInvalid, wire.ClassContentFilter, wire.ClassPolicy:
-			r.last.final = true
+		if r.step != step || !r.judge(cand.Target, step) {
+			return call.Answer{}, false
 		}
-		return call.Answer{}, false
 	}
 	return call.Answer{}, false
+}
+
+// judge says what the last failure, of t, means for the plan. It reports
+// whether another of t's credentials is to be tried.
+func (r *run) judge(t *call.Target, step int) (again bool) {
+	if r.skipped {
+		r.skipped = false
+		r.dead |= 1 << step
+		return false
+	}
+	switch r.last.class {
+	case wire.ClassAuth, wire.ClassQuota, wire.ClassRateLimit:
+		if r.last.tried && hasAnother(t.Provider, time.Now()) {
+			return true
+		}
+		if r.last.class != wire.ClassRateLimit {
+			// A refused credential never falls through to another provider.
+			r.last.final = r.last.class == wire.ClassAuth
+			r.dead |= 1 << step
+		}
+	case wire.ClassContextLength, wire.ClassModelNotFound:
+		r.dead |= 1 << step // another model may do
+	case wire.ClassInvalid, wire.ClassContentFilter, wire.ClassPolicy:
+		r.last.final = true
+	}
+	return false
 }
 
 // pause waits before an attempt that goes to a target tried before: full
@@ -187,7 +214,7 @@ func (r *run) pause(p *call.PlannedAttempt, t *call.Target, same bool) bool {
 	if same {
 		wait = max(wait, r.last.retryAfter)
 	} else {
-		resting := time.Until(time.UnixMilli(t.State.CooldownUntil.Load()))
+		resting := time.Duration(t.Resting(time.Now().UnixMilli())) * time.Millisecond
 		wait = max(wait, min(resting, r.opt.MaxWait))
 	}
 	if time.Until(r.deadline) <= wait {

@@ -11,15 +11,21 @@ import (
 type event struct{ name, data []byte }
 
 // eventLen is the length of the first event of b, which ends with a whole one.
+// It looks no further than that event.
 func eventLen(b []byte) int {
-	n := bytes.Index(b, []byte("\n\n"))
-	if m := bytes.Index(b, []byte("\r\n\r\n")); m >= 0 && (n < 0 || m < n) {
-		return m + 4
+	for end := 0; ; {
+		i := bytes.IndexByte(b[end:], '\n')
+		if i < 0 {
+			return len(b)
+		}
+		end += i + 1
+		switch rest := b[end:]; {
+		case len(rest) > 0 && rest[0] == '\n':
+			return end + 1
+		case end > 1 && b[end-2] == '\r' && len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n':
+			return end + 2
+		}
 	}
-	if n < 0 {
-		return len(b)
-	}
-	return n + 2
 }
 
 // parseEvent reads the first event of b.
@@ -108,14 +114,27 @@ func expected(c *call.Call) int64 {
 	return c.Facts.N
 }
 
-// commentsOnly reports whether events hold no data at all: keep-alives.
-func commentsOnly(events []byte) bool {
+// idle reports whether the event says nothing but that the connection stands: a
+// comment, or what a dialect has for a keep-alive.
+func (e event) idle() bool {
+	if e.data == nil && e.name == nil {
+		return true
+	}
+	switch string(e.kind()) {
+	case "ping", "keepalive":
+		return true
+	}
+	return false
+}
+
+// idle reports whether all events are keep-alives.
+func idle(events []byte) bool {
 	for len(events) > 0 {
-		line, rest, _ := bytes.Cut(events, []byte("\n"))
-		if line = bytes.TrimSuffix(line, []byte("\r")); len(line) > 0 && line[0] != ':' {
+		n := eventLen(events)
+		if !parseEvent(events[:n]).idle() {
 			return false
 		}
-		events = rest
+		events = events[n:]
 	}
 	return true
 }

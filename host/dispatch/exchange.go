@@ -92,8 +92,8 @@ func (r *rewrite) plan(c *call.Call, ep *call.Endpoint, model string) (asked boo
 		asked = true
 		r.askUsage(c)
 	}
-	if d := c.Decision; d != nil && d.MaxTokens > 0 && (c.Op == wire.OpChat || c.Op == wire.OpCompletions) {
-		r.capTokens(c, ep, d.MaxTokens)
+	if n := c.Cap(); n > 0 && (c.Op == wire.OpChat || c.Op == wire.OpCompletions) {
+		r.capTokens(c, ep, n)
 	}
 	return asked
 }
@@ -237,6 +237,9 @@ func (x *exchange) send(r *rewrite, model string) error {
 			b = append(append(append(append(b, name...), ": "...), v...), "\r\n"...)
 		}
 	}
+	if x.t.Provider.Propagate && c.Trace.On() {
+		b = x.appendTrace(b)
+	}
 	if !ep.Direct() {
 		b = x.appendAdapterHeaders(b, model)
 	}
@@ -267,6 +270,17 @@ func (x *exchange) send(r *rewrite, model string) error {
 	v := r.vector(net.Buffers{b}, c.Body)
 	_, err := v.WriteTo(cn.nc)
 	return err
+}
+
+// appendTrace appends which trace the attempt is part of. Baggage stays here.
+func (x *exchange) appendTrace(b []byte) []byte {
+	t := &x.c.Trace
+	x.span = call.NewSpanID()
+	b = append(t.AppendParent(append(b, "traceparent: "...), x.span), "\r\n"...)
+	if t.State != "" {
+		b = append(append(append(b, "tracestate: "...), t.State...), "\r\n"...)
+	}
+	return b
 }
 
 // appendUpgrade appends what asks for a WebSocket.

@@ -31,7 +31,7 @@ type ledger struct {
 	stored   []string
 }
 
-func (l *ledger) Cover(*call.Call, int64) *wire.Error {
+func (l *ledger) Cover(*call.Call, call.Bound) *wire.Error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.covered++
@@ -147,6 +147,13 @@ func events(list ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.WriteHeader(200)
+		more(list...)(w, r)
+	}
+}
+
+// more is events of an answer that has begun.
+func more(list ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		for _, e := range list {
 			switch e {
 			case "CUT":

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"strings"
 
+	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
 )
@@ -38,4 +39,20 @@ func (x *exchange) report(dropped []string) {
 		x.c.Dropped = append(x.c.Dropped, ',')
 	}
 	x.c.Dropped = append(x.c.Dropped, strings.Join(dropped, ",")...)
+}
+
+// Body is what ep, which speaks the caller's dialect itself, is sent of c that
+// goes to t: of use where it leaves by another way than an exchange.
+func Body(c *call.Call, t *call.Target, ep *call.Endpoint) []byte {
+	model := t.Model
+	if m, ok := ep.Models[model]; ok {
+		model = m
+	}
+	x := exchange{run: &run{c: c}, t: t, ep: ep}
+	if _, restore := x.native(); restore != nil {
+		defer restore()
+	}
+	var rw rewrite
+	rw.plan(c, ep, model)
+	return rw.appendTo(make([]byte, 0, rw.length(c.Body)), c.Body)
 }

@@ -146,6 +146,8 @@ func retryAfter(h []byte, now time.Time) time.Duration {
 func (r *run) give() (call.Answer, *wire.Error) {
 	f, c := &r.last, r.c
 	switch {
+	case r.spare != nil && !c.Gone.Left():
+		return r.giveSpare(), nil
 	case c.Gone.Left() && f.err == nil:
 		return call.Answer{}, wire.Errorf(499, "client_closed_request", "the caller closed the connection before the answer was complete")
 	case f.err != nil:
@@ -165,6 +167,40 @@ func own(class wire.Class) bool {
 		return true
 	}
 	return false
+}
+
+// Consumed is what an attempt has consumed whose answer is not the caller's.
+type Consumed struct {
+	Usage      wire.Usage
+	Provenance call.Provenance // of Usage; CostNone: nothing was reported
+	Events     int64           // of a stream, as far as it came
+	Bytes      int64           // of an answer that came whole
+}
+
+// Pricing is an Account that can price what attempts have consumed.
+type Pricing interface {
+	// Price is what used costs at cand, in nano-dollars, and how far that can be
+	// trusted. An estimate is at most cand.Bound.
+	Price(c *call.Call, cand *call.Candidate, used *Consumed) (int64, call.Provenance)
+}
+
+// charge notes what an attempt has taken: its bound where nothing is known of it.
+func (r *run) charge(att *call.Attempt, cand *call.Candidate, used *Consumed) {
+	att.Cost, att.Provenance = r.price(cand, used)
+	if att.Tokens = cand.Tokens; used != nil && used.Provenance != call.CostNone && cand.Tokens > 0 {
+		att.Tokens = used.Usage.Total()
+	}
+}
+
+// price is what an attempt has cost: its bound where nothing is known of it.
+func (r *run) price(cand *call.Candidate, used *Consumed) (int64, call.Provenance) {
+	if a, ok := r.account.(Pricing); ok && used != nil {
+		return a.Price(r.c, cand, used)
+	}
+	if cand.Bound == 0 {
+		return 0, call.CostNone
+	}
+	return cand.Bound, call.CostEstimated
 }
 
 func (r *run) exhausted() *wire.Error {

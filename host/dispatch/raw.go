@@ -26,10 +26,21 @@ func isJSON(kind []byte) bool {
 
 func isEvents(kind []byte) bool { return bytes.HasPrefix(kind, []byte("text/event-stream")) }
 
+// isMedia reports whether an answer of that type holds no text that filters
+// look at.
+func isMedia(kind []byte) bool {
+	for _, media := range [...]string{"audio/", "image/", "video/", "application/octet-stream"} {
+		if bytes.HasPrefix(kind, []byte(media)) {
+			return true
+		}
+	}
+	return false
+}
+
 // passes reports whether a good answer goes to the caller as it comes: audio,
 // images, files, and whatever a provider's own API answers.
 func (x *exchange) passes(kind []byte) bool {
-	if x.c.Whole {
+	if x.c.Whole || x.c.Screen != nil && !isMedia(kind) {
 		return false
 	}
 	switch x.c.Op {
@@ -48,7 +59,6 @@ type raw struct {
 	buf      *[]byte
 	eof      bool
 	finished bool
-	first    time.Time
 }
 
 // raw starts such an answer: it waits for the first bytes, since until then
@@ -67,9 +77,9 @@ func (x *exchange) raw(status int, kind string) (call.Answer, *failure) {
 			err: wire.Errorf(502, "empty_answer", "%s answered with no audio at all", x.t.Name)}
 	}
 	r.first = time.Now()
-	x.cn = nil // the answer has it now
-	x.c.FirstByte = r.first.Sub(x.c.Received)
-	x.c.Streamed = true
+	x.first, x.c.FirstByte = r.first, r.first.Sub(x.c.Received)
+	x.noticed()
+	x.hand()
 	return call.Answer{Status: status, ContentType: kind, Stream: r}, nil
 }
 
@@ -135,7 +145,8 @@ func (r *raw) finish(err *wire.Error) {
 		setUsage(c, h)
 	}
 	c.Err = err
-	r.t.State.Observe(err != nil && !c.Gone.Left(), r.first.Sub(c.Received), 0)
+	r.t.State.Observe(err != nil && !c.Gone.Left(), r.first.Sub(r.start), 0)
+	r.judge(err)
 	r.account.Finish(c)
 }
 
@@ -159,12 +170,32 @@ func (r *raw) drop() {
 	}
 }
 
+// judge tells the breaker of an answer that broke off.
+func (x *exchange) judge(err *wire.Error) {
+	if err == nil || x.c.Gone.Left() {
+		return
+	}
+	class := err.Class
+	if class == wire.ClassNone { // its own words, in an answer that had begun
+		class = wire.ClassServer
+	}
+	x.pass.Judge(class, time.Now().UnixMilli())
+}
+
 // letGo ends the exchange of an answer that has been carried to the caller.
 func (x *exchange) letGo() {
 	if x.cn != nil {
 		x.c.Gone.Free()
 		x.done(nil)
-		x.t.State.InFlight.Add(-1)
+		x.pass.Leave()
 		x.ep.Process.Release()
 	}
+}
+
+// discard implements carried.
+func (r *raw) discard() *Consumed {
+	r.finished = true
+	r.letGo()
+	r.drop()
+	return nil
 }

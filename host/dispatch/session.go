@@ -21,7 +21,15 @@ type Running interface {
 	Running(c *call.Call) *wire.Error
 }
 
+// Permitting is an Account that knows whether the caller of a session may still
+// be here: its key may have been revoked meanwhile.
+type Permitting interface {
+	Permitted(c *call.Call) *wire.Error
+}
+
 const (
+	// permittedEvery is how often it is asked.
+	permittedEvery = 2 * time.Second
 	// sessionIdle is how long neither side may say anything.
 	sessionIdle = 10 * time.Minute
 	// partingTime is how long one side may take to end what the other has ended.
@@ -39,8 +47,8 @@ var (
 // the upstream says is read for usage.
 type session struct {
 	exchange
-	first    time.Time
 	until    time.Time // when it has to end
+	asked    time.Time // when it was asked last whether the caller is permitted
 	active   atomic.Int64
 	parting  atomic.Bool // one side has sent its close frame
 	finished bool
@@ -61,12 +69,11 @@ func (x *exchange) upgraded() (call.Answer, *failure) {
 		x.cn.spoiled = true
 		return call.Answer{}, &failure{class: wire.ClassServer, err: wire.Errorf(502, "bad_upgrade", "%s answered the WebSocket handshake wrongly", x.t.Name)}
 	}
-	s := &session{exchange: *x, first: time.Now()}
+	s := &session{exchange: *x}
 	s.until = s.first.Add(x.opt.Session)
 	s.cn.spoiled = true
-	x.cn = nil // the session has it now
 	x.c.FirstByte = s.first.Sub(x.c.Received)
-	x.c.Streamed = true
+	x.hand()
 	return call.Answer{Status: 101, Stream: s}, nil
 }
 
@@ -177,10 +184,15 @@ func (s *session) downward(nc caller) (total int64, err error) {
 // next waits for the upstream's next frame.
 func (s *session) next() (frame, error) {
 	for {
+		if err := s.permitted(); err != nil {
+			return frame{}, err
+		}
 		if !s.parting.Load() {
 			quiet := time.Unix(0, s.active.Load()).Add(sessionIdle)
-			if quiet.After(s.until) {
-				quiet = s.until
+			for _, t := range []time.Time{s.until, s.asked.Add(permittedEvery)} {
+				if quiet.After(t) {
+					quiet = t
+				}
 			}
 			if err := s.cn.nc.SetReadDeadline(quiet); err != nil {
 				return frame{}, err
@@ -196,13 +208,26 @@ func (s *session) next() (frame, error) {
 		var ne net.Error
 		if errors.As(err, &ne) && ne.Timeout() && !s.parting.Load() && !s.c.Gone.Left() && time.Now().Before(s.until) &&
 			time.Since(time.Unix(0, s.active.Load())) < sessionIdle {
-			continue // the caller has said something
+			continue // the caller has said something, or may have been revoked
 		}
 		if err == nil {
 			s.touch()
 		}
 		return f, err
 	}
+}
+
+// permitted asks from time to time whether the caller may still be here.
+func (s *session) permitted() error {
+	if now := time.Now(); now.Sub(s.asked) >= permittedEvery {
+		s.asked = now
+		if a, ok := s.account.(Permitting); ok {
+			if e := a.Permitted(s.c); e != nil {
+				return e
+			}
+		}
+	}
+	return nil
 }
 
 // hear takes a frame, as far as it is looked into, to s.buf, and what it says.
@@ -260,7 +285,10 @@ func (s *session) meter(message []byte) *wire.Error {
 // end tells both sides of a session that cannot go on, unless it had ended.
 func (s *session) end(nc caller, err error) error {
 	var ne net.Error
+	var e *wire.Error
 	switch timeout := errors.As(err, &ne) && ne.Timeout(); {
+	case errors.As(err, &e):
+		return s.refuse(nc, e)
 	case s.parting.Load():
 		return errParted
 	case s.c.Gone.Left():
@@ -305,7 +333,7 @@ func (s *session) finish(err error) {
 	if c.Err = s.ending; c.Err == nil && err != nil && !c.Gone.Left() { // callers may leave when they like
 		c.Err = s.brokenOff(err)
 	}
-	s.t.State.Observe(c.Err != nil && c.Err.Status >= 500, s.first.Sub(c.Received), 0)
+	s.t.State.Observe(c.Err != nil && c.Err.Status >= 500, s.first.Sub(s.start), 0)
 	s.account.Finish(c)
 }
 

@@ -2,11 +2,11 @@ package e2e_test
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,13 +70,15 @@ func TestBudgetUnderConcurrency(t *testing.T) {
 	}
 }
 
+var rounds = flag.Int("rounds", 3, "how often a gateway is killed")
+
 // TestKilledGatewayLosesNothing: whatever was answered before kill -9 is in the
 // ledger after the restart, and what was open is settled or released.
 func TestKilledGatewayLosesNothing(t *testing.T) {
 	up := newUpstream(t)
 	g := newGateway(t, config(up.URL, "100"))
 	var answered atomic.Int64
-	for round := range 3 {
+	for range *rounds {
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		for range 16 {
@@ -95,7 +97,7 @@ func TestKilledGatewayLosesNothing(t *testing.T) {
 				}
 			})
 		}
-		for before := answered.Load(); answered.Load() < before+300*int64(round+1); {
+		for more := answered.Load() + 100 + rand.Int64N(900); answered.Load() < more; {
 			time.Sleep(time.Millisecond)
 		}
 		g.kill()
@@ -113,7 +115,7 @@ func TestKilledGatewayLosesNothing(t *testing.T) {
 	if own := g.usageOf("?key=dev"); own != u {
 		t.Errorf("of %+v in all, %+v is the key's own", u, own)
 	}
-	if most := up.calls.Load()*answerNano + 48*answerNano; u.Nano > most {
+	if most := up.calls.Load()*answerNano + 16*int64(*rounds)*answerNano; u.Nano > most {
 		t.Errorf("the ledger has %d for %d upstream calls: more than what was open can explain", u.Nano, up.calls.Load())
 	}
 }
@@ -250,52 +252,5 @@ func TestLeavingCallerIsSettled(t *testing.T) {
 	}
 	if u := g.usage(); u.Nano <= 0 || u.Nano > answerNano {
 		t.Errorf("the ledger has %d nano-dollars, want more than none and at most the reserved %d", u.Nano, answerNano)
-	}
-}
-
-// TestSecretsStayInside: neither the log, the store, the journal nor the
-// metrics hold any of the secrets that were used.
-func TestSecretsStayInside(t *testing.T) {
-	up := newUpstream(t)
-	g := newGateway(t, config(up.URL, "100"))
-	for _, body := range []string{request("fast", "hi", false), request("fast", "hi", true), request("own", "hi", false),
-		request("nothing/here", "hi", false), `{"model":`} {
-		if _, _, _, err := g.chat(body); err != nil {
-			t.Fatal(err)
-		}
-	}
-	g.usage()
-	resp, err := client.Get(g.admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	metrics := new(strings.Builder)
-	if _, err := bufio.NewReader(resp.Body).WriteTo(metrics); err != nil {
-		t.Fatal(err)
-	}
-	check := func(where, text string) {
-		for _, secret := range []string{providerKey, callerKey, adminToken} {
-			if strings.Contains(text, secret) {
-				t.Errorf("%s holds the secret %s", where, secret)
-			}
-		}
-	}
-	check("the metrics", metrics.String())
-	if !strings.Contains(metrics.String(), "signalbox_") {
-		t.Error("there are no metrics")
-	}
-	g.stop()
-	check("the log", g.output())
-	err = filepath.WalkDir(filepath.Join(g.dir, "state"), func(path string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		check(path, string(b))
-		return err
-	})
-	if err != nil {
-		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -55,9 +56,10 @@ func buildAndRun(m *testing.M) (int, error) {
 
 // gateway is a running gateway.
 type gateway struct {
-	t           *testing.T
+	t           testing.TB
 	dir         string
 	config      string
+	env         []string // beside the usual variables
 	cmd         *exec.Cmd
 	data, admin string // base URLs
 	mu          sync.Mutex
@@ -95,6 +97,7 @@ func (g *gateway) start() {
 	g.cmd.Dir = g.dir
 	g.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "PROVIDER_KEY=" + providerKey,
 		"SIGNALBOX_DEV_KEY=" + callerKey, "SIGNALBOX_ADMIN_TOKEN=" + adminToken, "OPENAI_API_KEY="}
+	g.cmd.Env = append(g.cmd.Env, g.env...)
 	out, err := g.cmd.StdoutPipe()
 	if err != nil {
 		g.t.Fatal(err)
@@ -156,7 +159,19 @@ func (g *gateway) stop() {
 var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2000}}
 
 // chat sends one request and returns its status, body and headers.
-func (g *gateway) chat(body string) (int, string, http.Header, error) {
+func (g *gateway) chat(body string) (int, string, http.Header, error) { return g.headed(nil, body) }
+
+// told sends one request with more headers, which is to be answered.
+func (g *gateway) told(header http.Header, body string) (string, http.Header) {
+	g.t.Helper()
+	status, answer, got, err := g.headed(header, body)
+	if status != 200 || err != nil {
+		g.t.Fatalf("status %d, %v: %s", status, err, answer)
+	}
+	return answer, got
+}
+
+func (g *gateway) headed(header http.Header, body string) (int, string, http.Header, error) {
 	req, err := http.NewRequest("POST", g.data+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
 		return 0, "", nil, err
@@ -164,6 +179,7 @@ func (g *gateway) chat(body string) (int, string, http.Header, error) {
 	req.Header.Set("Authorization", "Bearer "+callerKey)
 	req.Header.Set("Cookie", "session=caller")
 	req.Header.Set("X-Goog-Api-Key", callerKey)
+	maps.Copy(req.Header, header)
 	resp, err := client.Do(req)
 	if err != nil {
 		return 0, "", nil, err

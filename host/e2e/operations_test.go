@@ -202,17 +202,17 @@ func TestFilesBatchesAndPassThrough(t *testing.T) {
 		}
 	}
 	kind, body := recording(10)
-	if status, text, _ := g.send("POST", "/v1/files", kind, body); status != 200 || up.got() != "/v1/files model=up/whisper-1 file=10 length=true" {
+	if status, text, _ := g.send("POST", "/v1/files?provider=up", kind, body); status != 200 || up.got() != "/v1/files model=up/whisper-1 file=10 length=true" {
 		t.Errorf("%d %s: the upstream got %s", status, text, up.got())
 	}
-	f("GET", "/v1/files?limit=1&key=x", "", 200, "GET /v1/files?limit=1 ")
+	f("GET", "/v1/files?provider=up&limit=1&key=x", "", 200, "GET /v1/files?limit=1 ")
 	f("GET", "/v1/files/file-1?provider=up", "", 200, "GET /v1/files/file-1 ")
 	f("GET", "/v1/files/file-1/content", "", 200, "GET /v1/files/file-1/content ", "X-Signalbox-Provider", "up")
-	f("DELETE", "/v1/files/file-1", "", 200, "DELETE /v1/files/file-1 ")
+	f("DELETE", "/v1/files/file-1?provider=up", "", 200, "DELETE /v1/files/file-1 ")
 	f("GET", "/v1/files/..%2fchat", "", 400, "nothing")
 	f("GET", "/v1/files", "", 404, "nothing", "X-Signalbox-Provider", "nobody")
-	f("POST", "/v1/batches", `{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`, 200, `POST /v1/batches {"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`)
-	f("POST", "/v1/batches/b/cancel", "", 200, "POST /v1/batches/b/cancel ")
+	f("POST", "/v1/batches?provider=up", `{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`, 200, `POST /v1/batches {"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`)
+	f("POST", "/v1/batches/b/cancel?provider=up", "", 200, "POST /v1/batches/b/cancel ")
 	f("PATCH", "/v1/pass/up/fine_tuning/x?y=1", `{"model":"any"}`, 200, `PATCH /v1/fine_tuning/x?y=1 {"model":"any"}`)
 	f("GET", "/v1/pass/up/%2e%2e/admin", "", 400, "nothing")
 	f("GET", "/v1/pass/nobody/x", "", 404, "nothing")
@@ -235,7 +235,7 @@ func TestWhatCannotBeBoundedNeedsLeave(t *testing.T) {
 		if u := g.usage(); u.Nano != cost {
 			t.Errorf("the ledger holds %d nano-dollars, want %d", u.Nano, cost)
 		}
-		if status, text, _ := g.send("GET", "/v1/files", "", nil); status != 200 {
+		if status, text, _ := g.send("GET", "/v1/files?provider=up", "", nil); status != 200 {
 			t.Errorf("files: %d %s, want 200: they cost nothing", status, text)
 		}
 	}

@@ -6,10 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const tenants = `
@@ -46,15 +48,20 @@ func (a *answered) ids() string {
 	return strings.Join(ids, " ")
 }
 
-// as makes a request with the key of one of the tenants.
+// as makes a request with the key of one of the tenants: "ann", or "ann@up"
+// for what provider up keeps.
 func (g *gateway) as(who, method, path, body string) *answered {
 	g.t.Helper()
+	who, provider, _ := strings.Cut(who, "@")
 	keys := map[string]int{"ann": 1, "bob": 2, "eve": 3, "sol": 4, "tim": 5}
 	req, err := http.NewRequest(method, g.data+path, strings.NewReader(body))
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", fmt.Sprintf("Bearer sb-e2e-%s-key-%04d", who, keys[who]))
+	if provider != "" {
+		req.Header.Set("X-Signalbox-Provider", provider)
+	}
 	if strings.HasPrefix(body, "--b") {
 		req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	} else if body != "" {
@@ -92,50 +99,65 @@ const batchLine = `{"custom_id":"a","method":"POST","url":"/v1/chat/completions"
 // else sees it or learns that it is there.
 func TestFilesAndBatchesAreTheTenants(t *testing.T) {
 	g := newGateway(t, fmt.Sprintf(tenants, "demo: {adapter: demo}"))
-	in := g.as("ann", "POST", "/v1/files", file(batchLine))
+	for name, at := range map[string]string{"of the gateway": "", "of a provider": "@demo"} {
+		t.Run(name, func(t *testing.T) { tenantsApart(t, g, at) })
+	}
+}
+
+func tenantsApart(t *testing.T, g *gateway, at string) {
+	in := g.as("ann"+at, "POST", "/v1/files", file(batchLine))
 	g.want(in, 200, "")
-	other := g.as("eve", "POST", "/v1/files", file(batchLine))
-	batch := g.as("bob", "POST", "/v1/batches", `{"input_file_id":"`+in.ID+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`)
+	other := g.as("eve"+at, "POST", "/v1/files", file(batchLine))
+	batch := g.as("bob"+at, "POST", "/v1/batches", `{"input_file_id":"`+in.ID+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`)
 	g.want(batch, 200, "")
-	done := g.as("ann", "GET", "/v1/batches/"+batch.ID, "")
+	done := g.as("ann"+at, "GET", "/v1/batches/"+batch.ID, "")
+	for end := time.Now().Add(time.Minute); done.Output == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		done = g.as("ann"+at, "GET", "/v1/batches/"+batch.ID, "")
+	}
 	if g.want(done, 200, ""); done.Output == "" {
 		t.Fatalf("the batch has no output: %s", done.text)
 	}
-	if out := g.as("bob", "GET", "/v1/files/"+done.Output+"/content", ""); out.status != 200 || !strings.Contains(out.text, `"custom_id":"a"`) {
+	if out := g.as("bob"+at, "GET", "/v1/files/"+done.Output+"/content", ""); out.status != 200 || !strings.Contains(out.text, `"custom_id":"a"`) {
 		t.Errorf("the output: %d %s", out.status, out.text)
 	}
 	for _, who := range []string{"eve", "sol"} {
 		for _, id := range []string{in.ID, done.Output, "file-nobodys"} {
 			for _, way := range []string{"GET /v1/files/%s", "GET /v1/files/%s/", "GET /v1/files/%s/content", "DELETE /v1/files/%s", "GET /v1/files?after=%s"} {
 				method, path, _ := strings.Cut(fmt.Sprintf(way, id), " ")
-				a := g.as(who, method, path, "")
+				a := g.as(who+at, method, path, "")
 				g.want(a, 404, "file_not_found")
 				if want := fmt.Sprintf("there is no file %q: ", id); !strings.HasPrefix(a.Error.Message, want) {
 					t.Errorf("%s of %s: %s", way, id, a.Error.Message)
 				}
 			}
-			g.want(g.as(who, "POST", "/v1/batches", `{"input_file_id":"`+id+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`), 404, "file_not_found")
+			g.want(g.as(who+at, "POST", "/v1/batches", `{"input_file_id":"`+id+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`), 404, "file_not_found")
 			g.want(g.as(who, "POST", "/v1/chat/completions", `{"model":"demo/echo","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"`+id+`"}}]}]}`), 404, "file_not_found")
 		}
-		g.want(g.as(who, "GET", "/v1/batches/"+batch.ID, ""), 404, "batch_not_found")
-		g.want(g.as(who, "POST", "/v1/batches/"+batch.ID+"/cancel", ""), 404, "batch_not_found")
+		g.want(g.as(who+at, "GET", "/v1/batches/"+batch.ID, ""), 404, "batch_not_found")
+		g.want(g.as(who+at, "POST", "/v1/batches/"+batch.ID+"/cancel", ""), 404, "batch_not_found")
 	}
 	list := func(who, path, want string) {
 		t.Helper()
-		if a := g.as(who, "GET", path, ""); a.status != 200 || a.ids() != want {
+		if a := g.as(who+at, "GET", path, ""); a.status != 200 || a.ids() != want && a.ids() != backward(want) {
 			t.Errorf("%s of %s: %d %s, want %s", path, who, a.status, a.text, want)
 		}
 	}
-	list("bob", "/v1/files", in.ID+" "+done.Output)
+	list("bob", "/v1/files", in.ID+" "+done.Output) // in the provider's order
 	list("eve", "/v1/files", other.ID)
 	list("sol", "/v1/files", "")
 	list("ann", "/v1/batches", batch.ID)
 	list("eve", "/v1/batches", "")
-	g.want(g.as("eve", "GET", "/v1/files/", ""), 404, "unknown_path")
+	g.want(g.as("eve"+at, "GET", "/v1/files/", ""), 404, "unknown_path")
 
-	g.want(g.as("bob", "DELETE", "/v1/files/"+in.ID, ""), 200, "")
-	g.want(g.as("ann", "GET", "/v1/files/"+in.ID, ""), 404, "file_not_found")
+	g.want(g.as("bob"+at, "DELETE", "/v1/files/"+in.ID, ""), 200, "")
+	g.want(g.as("ann"+at, "GET", "/v1/files/"+in.ID, ""), 404, "file_not_found")
 	list("ann", "/v1/files", done.Output)
+}
+
+func backward(ids string) string {
+	list := strings.Fields(ids)
+	slices.Reverse(list)
+	return strings.Join(list, " ")
 }
 
 // TestTenantsRace: uploads of two tenants at once stay apart.
@@ -149,6 +171,7 @@ func TestTenantsRace(t *testing.T) {
 		wg.Go(func() {
 			a := g.as(who, "POST", "/v1/files", file("x"))
 			g.want(a, 200, "")
+			g.want(g.as(who+"@demo", "POST", "/v1/files", file("x")), 200, "")
 			mu.Lock()
 			defer mu.Unlock()
 			made[who] = append(made[who], a.ID)
@@ -259,7 +282,7 @@ func TestStoredResponsesAreTheTenants(t *testing.T) {
 	f()
 	var mine []string
 	for _, who := range []string{"ann", "sol", "sol", "sol", "sol", "sol", "sol", "bob"} {
-		a := g.as(who, "POST", "/v1/files", file("x"))
+		a := g.as(who+"@up", "POST", "/v1/files", file("x"))
 		if g.want(a, 200, ""); who != "sol" {
 			mine = append([]string{a.ID}, mine...)
 		}
@@ -267,15 +290,15 @@ func TestStoredResponsesAreTheTenants(t *testing.T) {
 	g.stop()
 	g.start()
 	f()
-	first := g.as("ann", "GET", "/v1/files?limit=2", "")
-	second := g.as("ann", "GET", "/v1/files?limit=2&after="+first.Last, "")
+	first := g.as("ann@up", "GET", "/v1/files?limit=2", "")
+	second := g.as("ann@up", "GET", "/v1/files?limit=2&after="+first.Last, "")
 	if got := first.ids() + " " + second.ids(); got != strings.Join(mine, " ") || !first.More || second.More {
 		t.Errorf("the pages hold %s (more: %t, %t), want %v", got, first.More, second.More, mine)
 	}
 	if first.First != mine[0] || first.Last != mine[0] || strings.Contains(first.text, "total") {
 		t.Errorf("a page tells of others: %s", first.text)
 	}
-	if none := g.as("eve", "GET", "/v1/files", ""); none.status != 200 || none.ids() != "" || none.More || none.Last != "" {
+	if none := g.as("eve@up", "GET", "/v1/files", ""); none.status != 200 || none.ids() != "" || none.More || none.Last != "" {
 		t.Errorf("a list without entries: %s", none.text)
 	}
 }

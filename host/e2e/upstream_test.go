@@ -30,6 +30,7 @@ type upstream struct {
 	block  chan struct{} // requests with "block" in them wait for it
 	mu     sync.Mutex
 	leaked []string // caller's credentials that arrived
+	last   http.Header
 }
 
 func newUpstream(t *testing.T) *upstream {
@@ -79,10 +80,14 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 		u.stream(w, r, text)
 		return
 	}
-	u.billed.Add(answerNano)
+	tokens := answerTokens
+	if strings.Contains(text, "half") {
+		tokens /= 2
+	}
+	u.billed.Add(int64(tokens) * outputPrice * 1000)
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"id":"c","object":"chat.completion","created":1,"model":%q,"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":%d,"total_tokens":%d}}`,
-		req.Model, answerTokens, answerTokens)
+		req.Model, tokens, tokens)
 }
 
 func (u *upstream) stream(w http.ResponseWriter, r *http.Request, text string) {
@@ -109,10 +114,18 @@ func (u *upstream) stream(w http.ResponseWriter, r *http.Request, text string) {
 	event(`[DONE]`)
 }
 
+// seen are the headers of the last request.
+func (u *upstream) seen() http.Header {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.last
+}
+
 // inspect notes whatever of the caller's should have been stripped.
 func (u *upstream) inspect(r *http.Request) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.last = r.Header.Clone()
 	if got := r.Header.Get("Authorization"); got != "Bearer "+providerKey {
 		u.leaked = append(u.leaked, "Authorization: "+got)
 	}

@@ -17,4 +17,12 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("Append makes %v allocations; want 0", n)
 	}
+	bad := stranger(1)
+	if n := testing.AllocsPerRun(1000, func() {
+		if err := l.AppendStranger(&bad); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("AppendStranger makes %v allocations; want 0", n)
+	}
 }

@@ -65,3 +65,16 @@ func BenchmarkAppendParallel(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkStrangers counts a flood of requests without a valid key.
+func BenchmarkStrangers(b *testing.B) {
+	l := open(b, b.TempDir(), nullSink{}, Options{})
+	r := stranger(1)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.ID++
+		if err := l.AppendStranger(&r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

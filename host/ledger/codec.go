@@ -12,19 +12,20 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
-// A row is a version byte, five more of small codes, then varints and
+// A row is a version byte, six more of small codes, then varints and
 // length-prefixed texts in a fixed order. Of the buckets of usage only those
 // that hold something are there, behind a set that names them.
 const (
-	rowVersion  = 2
+	rowVersion  = 4
 	maxText     = 255 // bytes kept of one text
 	maxAttempts = 16  // kept of one request
+	heads       = 7   // bytes before them
 	// computedBit stands behind the buckets in the set.
 	computedBit = wire.NumBuckets
-	numbers     = 7 // and the set, and what it names
-	// maxRow bounds an encoded row: 6 bytes, the numbers, 11 texts, and a text
+	numbers     = 10 // and the set, and what it names
+	// maxRow bounds an encoded row: 7 bytes, the numbers, 13 texts, and a text
 	// with three numbers and a byte for each attempt.
-	maxRow = 6 + (numbers+1+computedBit+1+1)*binary.MaxVarintLen64 + 11*(2+maxText) + maxAttempts*(2+maxText+1+3*binary.MaxVarintLen64)
+	maxRow = heads + (numbers+1+computedBit+1+1)*binary.MaxVarintLen64 + 13*(2+maxText) + maxAttempts*(2+maxText+1+3*binary.MaxVarintLen64)
 )
 
 // appendRow appends r, encoded.
@@ -33,12 +34,12 @@ func appendRow(b []byte, r *call.Record) []byte {
 	if r.Stream {
 		stream = 1
 	}
-	b = append(b, rowVersion, byte(r.Op), byte(r.Dialect), stream, byte(r.Class), byte(r.Provenance))
-	for _, v := range [...]int64{int64(r.ID), r.DurationUS, r.OverheadUS, r.TTFTUS, int64(r.Status), r.Cost, r.Reserved} {
+	b = append(b, rowVersion, byte(r.Op), byte(r.Dialect), stream, byte(r.Class), byte(r.Provenance), byte(r.Cached))
+	for _, v := range [...]int64{int64(r.ID), r.DurationUS, r.OverheadUS, r.TTFTUS, int64(r.Status), r.Cost, r.Reserved, r.Count, int64(r.Parent), r.Saved} {
 		b = binary.AppendUvarint(b, uint64(v))
 	}
 	b = appendUsage(b, r)
-	for _, s := range [...]string{r.KeyID, r.KeyName, r.Org, r.Project, r.Team, r.User, r.Asked, r.Target, r.Code, r.Route, r.Policy} {
+	for _, s := range [...]string{r.KeyID, r.KeyName, r.Org, r.Project, r.Team, r.User, r.Asked, r.Target, r.Code, r.Route, r.Policy, r.Address, r.Origin} {
 		b = appendText(b, s)
 	}
 	attempts := r.Attempts[:min(len(r.Attempts), maxAttempts)]
@@ -111,26 +112,27 @@ var errRow = errors.New("the row is malformed")
 
 // row decodes b into r, whose Attempts are used again.
 func (d *decoder) row(b []byte, r *call.Record) error {
-	if len(b) < 6 {
+	if len(b) < heads {
 		return errRow
 	}
 	if b[0] != rowVersion {
 		return fmt.Errorf("the row has version %d; this program knows %d", b[0], rowVersion)
 	}
 	attempts := r.Attempts[:0]
-	*r = call.Record{Op: wire.Op(b[1]), Dialect: wire.Dialect(b[2]), Stream: b[3] != 0, Class: wire.Class(b[4]), Provenance: call.Provenance(b[5])}
-	if r.Provenance > call.CostReported {
+	*r = call.Record{Op: wire.Op(b[1]), Dialect: wire.Dialect(b[2]), Stream: b[3] != 0, Class: wire.Class(b[4]), Provenance: call.Provenance(b[5]), Cached: call.Cached(b[6])}
+	if r.Provenance > call.CostReported || r.Cached > call.CacheShared {
 		return errRow
 	}
-	d.b, d.bad = b[6:], false
+	d.b, d.bad = b[heads:], false
 	r.ID = call.ID(d.number())
 	for _, v := range [...]*int64{&r.DurationUS, &r.OverheadUS, &r.TTFTUS} {
 		*v = d.number()
 	}
 	r.Status = int(d.number())
-	r.Cost, r.Reserved = d.number(), d.number()
+	r.Cost, r.Reserved, r.Count = d.number(), d.number(), d.number()
+	r.Parent, r.Saved = call.ID(d.number()), d.number()
 	d.usage(r)
-	for _, s := range [...]*string{&r.KeyID, &r.KeyName, &r.Org, &r.Project, &r.Team, &r.User, &r.Asked, &r.Target, &r.Code, &r.Route, &r.Policy} {
+	for _, s := range [...]*string{&r.KeyID, &r.KeyName, &r.Org, &r.Project, &r.Team, &r.User, &r.Asked, &r.Target, &r.Code, &r.Route, &r.Policy, &r.Address, &r.Origin} {
 		*s = d.text()
 	}
 	n := d.number()

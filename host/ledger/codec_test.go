@@ -15,7 +15,8 @@ func TestLargestRowFits(t *testing.T) {
 	long := strings.Repeat("ü", 4000)
 	r := call.Record{
 		ID: -1, DurationUS: -1, OverheadUS: -1, TTFTUS: -1, KeyID: long, KeyName: long, Org: long, Project: long, Team: long,
-		User: long, Asked: long, Target: long, Status: -1, Code: long, Cost: math.MinInt64, Reserved: -1, Route: long, Policy: long,
+		User: long, Asked: long, Target: long, Status: -1, Code: long, Cost: math.MinInt64, Reserved: -1, Count: -1, Route: long, Policy: long, Address: long,
+		Parent: -1, Origin: long, Cached: call.CacheShared, Saved: -1,
 	}
 	for _, v := range r.Usage.Buckets() {
 		*v = -1
@@ -35,6 +36,9 @@ func TestLargestRowFits(t *testing.T) {
 	}
 	if got.Usage != r.Usage || got.Computed != -1 {
 		t.Errorf("usage came out as %+v", got.Usage)
+	}
+	if got.Parent != -1 || got.Saved != -1 || got.Cached != call.CacheShared || len(got.Origin) != 254 {
+		t.Errorf("the row is of %d, %q, %s, and saved %d", got.Parent, got.Origin, got.Cached, got.Saved)
 	}
 	if got.Cost != math.MinInt64 || len(got.Attempts) != maxAttempts || !utf8.ValidString(got.Org) || len(got.Org) != 254 {
 		t.Errorf("the row came out as %+v", got)

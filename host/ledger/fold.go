@@ -13,10 +13,26 @@ const (
 	foldPause = 10 * time.Second       // at most
 )
 
-// Fold brings all rows appended so far into the store.
+// Fold brings all rows appended so far into the store, and what was counted
+// without rows.
 func (l *Ledger) Fold(ctx context.Context) error {
+	l.mu.Lock()
+	if !l.closed && !l.full() {
+		_ = l.settleTally() // what does not fit is counted on
+	}
+	l.mu.Unlock()
+	return l.fold(ctx)
+}
+
+// fold brings the journal into the store.
+func (l *Ledger) fold(ctx context.Context) error {
 	l.foldMu.Lock()
 	defer l.foldMu.Unlock()
+	if l.doubt {
+		if err := l.rewind(ctx); err != nil {
+			return fmt.Errorf("cannot fold journal: %w", err)
+		}
+	}
 	for {
 		s, end, sealed := l.oldest()
 		if s == nil || (s.folded >= end && !sealed) {
@@ -26,9 +42,38 @@ func (l *Ledger) Fold(ctx context.Context) error {
 			l.mu.Lock()
 			l.stats.FoldErrors++
 			l.mu.Unlock()
+			l.doubt = true
 			return fmt.Errorf("cannot fold journal segment %d: %w", s.number, err)
 		}
 	}
+}
+
+// rewind goes back to where the store says that the journal is in: a database
+// that has taken over for another may lack the last of what that had. What the
+// journal still has of it is folded again.
+func (l *Ledger) rewind(ctx context.Context) error {
+	upto, _, err := l.sink.Folded(ctx)
+	if err != nil {
+		return err
+	}
+	l.doubt = false
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.segments) == 0 {
+		return nil
+	}
+	s := l.segments[0]
+	if upto >= mark(s.number, s.folded) {
+		return nil
+	}
+	at, off := uint64(upto>>32), int(upto&(1<<32-1))
+	if at < s.number {
+		off = 0
+	}
+	l.opts.Log.Error("the store lacks rows that it had taken: it has been set back, or another has taken over for it. What the journal still has is folded again",
+		"segment", s.number, "from", off, "to", s.folded, "segments_gone", s.number-at)
+	s.folded = off
+	return nil
 }
 
 // oldest is the segment to fold from now, how far it reaches, and whether

@@ -67,15 +67,18 @@ func (l *Ledger) sync() {
 			todo, tails = append(todo, s), append(tails, s.tail)
 		}
 	}
-	renamed, before := l.renamed, l.syncErr
-	l.renamed = false
+	renamed, before, counted := l.renamed, l.syncErr, l.tally.dirty
+	l.renamed, l.tally.dirty = false, false
 	l.mu.Unlock()
-	if len(todo) == 0 && !renamed {
+	if len(todo) == 0 && !renamed && !counted {
 		return
 	}
 	var err error
 	if renamed {
 		err = disk.SyncDir(l.dir)
+	}
+	if counted && err == nil {
+		err = l.tally.file.Sync()
 	}
 	for i := 0; i < len(todo) && err == nil; i++ {
 		err = todo[i].Sync()

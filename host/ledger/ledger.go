@@ -42,6 +42,8 @@ type Options struct {
 	Batch     int           // most rows folded in one transaction
 	FoldEvery time.Duration // rows wait no longer than this to be folded, if the store can
 	SyncEvery time.Duration // what a power cut can lose
+	Max       int64         // bytes of the journal; beyond, the ledger is not healthy until the store takes rows again
+	Strangers int           // rows a second of callers without a valid key; -1: none
 
 	wakeAt int // bytes appended at which the worker is woken early
 }
@@ -63,6 +65,13 @@ func (o Options) withDefaults() Options {
 	if o.SyncEvery <= 0 {
 		o.SyncEvery = 100 * time.Millisecond
 	}
+	if o.Max <= 0 {
+		o.Max = 1 << 30
+	}
+	o.Max = max(o.Max, 4*o.Segment)
+	if o.Strangers == 0 {
+		o.Strangers = 10
+	}
 	if o.wakeAt <= 0 {
 		o.wakeAt = o.Batch * usualRow
 	}
@@ -72,8 +81,11 @@ func (o Options) withDefaults() Options {
 // usualRow is about what a row takes: the worker is woken when a batch is there.
 const usualRow = 192
 
-// ErrFull says that a row could not be written down: the disk is full.
+// ErrFull says that a row could not be written down: the disk is full, or the
+// journal has grown to its bound.
 var ErrFull = errors.New("cannot append to the ledger: no space for another journal segment")
+
+var errBound = errors.New("the store takes no rows, and the journal has grown to its bound")
 
 var errClosed = errors.New("cannot append to the ledger: it is closed")
 
@@ -95,9 +107,14 @@ type Ledger struct {
 	spareErr error
 	syncErr  error
 	stats    Stats
+	tally    *tally
+
+	second    int64 // that strangers are counted in
+	strangers int   // rows of them in that second
 
 	syncMu sync.Mutex // held while files are synced, and while one is deleted
 	foldMu sync.Mutex // held while folding
+	doubt  bool       // the last fold failed: the store may have less than it had
 	dec    decoder
 	rows   []call.Record
 
@@ -114,6 +131,7 @@ type Stats struct {
 	Folded     uint64
 	FoldErrors uint64
 	Skipped    uint64 // words of unfinished or damaged rows passed over at Open
+	LeftOut    uint64 // requests that were counted without a row of their own
 	Segments   int
 	Backlog    int // bytes not folded yet
 }
@@ -133,6 +151,9 @@ func Open(ctx context.Context, dir string, sink Sink, opts Options) (*Ledger, er
 	if err := l.recover(ctx); err != nil {
 		for _, s := range l.segments {
 			err = errors.Join(err, s.Close())
+		}
+		if l.tally != nil {
+			err = errors.Join(err, l.tally.file.Close())
 		}
 		lock.Unlock()
 		return nil, fmt.Errorf("cannot open ledger: %w", err)
@@ -174,25 +195,46 @@ func (l *Ledger) recover(ctx context.Context) error {
 		}
 		l.segments = append(l.segments, s)
 	}
+	if l.tally, err = openTally(l.dir); err != nil {
+		return err
+	}
 	if err := l.turn(); err != nil {
 		return err
 	}
-	return l.Fold(ctx)
+	if err := l.fold(ctx); err != nil {
+		return err
+	}
+	if err := l.recoverTally(ctx); err != nil {
+		return err
+	}
+	return l.fold(ctx)
 }
 
 // Append writes r down. When it returns nil, only a power cut within the next
 // SyncEvery can still lose the row.
 func (l *Ledger) Append(r *call.Record) error {
 	l.mu.Lock()
+	err := l.put(r)
+	due := err == nil && l.waiting >= l.opts.wakeAt
+	if due {
+		l.waiting = 0
+	}
+	l.mu.Unlock()
+	if due {
+		signal(l.wake)
+	}
+	return err
+}
+
+// put writes r at the end of the journal.
+func (l *Ledger) put(r *call.Record) error {
 	if l.closed {
-		l.mu.Unlock()
 		return errClosed
 	}
 	active := l.segments[len(l.segments)-1]
 	if !active.hasRoom() {
 		if err := l.turn(); err != nil {
 			l.stats.Refused++
-			l.mu.Unlock()
 			return err
 		}
 		active = l.segments[len(l.segments)-1]
@@ -202,20 +244,15 @@ func (l *Ledger) Append(r *call.Record) error {
 	l.last = max(l.last, r.ID)
 	l.stats.Appended++
 	l.waiting += active.tail - before
-	due := l.waiting >= l.opts.wakeAt
-	if due {
-		l.waiting = 0
-	}
-	l.mu.Unlock()
-	if due {
-		signal(l.wake)
-	}
 	return nil
 }
 
 // turn goes on in a new segment. The keeper has one ready but when the disk is
 // full, or it could not keep up.
 func (l *Ledger) turn() error {
+	if int64(len(l.segments)) >= l.opts.Max/l.opts.Segment {
+		return fmt.Errorf("%w: %w", ErrFull, errBound)
+	}
 	if l.spare == nil {
 		s, err := createSegment(l.dir, l.opts.Segment)
 		if err != nil {
@@ -234,12 +271,28 @@ func (l *Ledger) turn() error {
 }
 
 // Healthy is false when rows might soon not be written down: no segment could
-// be made ready, or the last sync failed. What runs can still be appended.
-func (l *Ledger) Healthy() bool {
+// be made ready, the last sync failed, or the journal is close to its bound.
+// What runs can still be appended.
+func (l *Ledger) Healthy() bool { return l.Err() == nil }
+
+// Err is why the ledger is not healthy.
+func (l *Ledger) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.spareErr == nil && l.syncErr == nil && !l.closed
+	switch {
+	case l.closed:
+		return errClosed
+	case l.spareErr != nil:
+		return l.spareErr
+	case l.full():
+		return errBound
+	}
+	return l.syncErr
 }
+
+// full reports whether the journal is close to its bound: there is room for
+// what runs.
+func (l *Ledger) full() bool { return int64(len(l.segments)) >= l.opts.Max/l.opts.Segment-1 }
 
 // Last is the highest id that this ledger, in any of its lives, has seen.
 func (l *Ledger) Last() call.ID {
@@ -273,6 +326,9 @@ func (l *Ledger) Stats() Stats {
 func (l *Ledger) Close(ctx context.Context) error {
 	l.mu.Lock()
 	closed := l.closed
+	if !closed {
+		_ = l.settleTally() // what does not fit stays for the next Open
+	}
 	l.closed = true
 	l.mu.Unlock()
 	if closed {
@@ -280,10 +336,11 @@ func (l *Ledger) Close(ctx context.Context) error {
 	}
 	l.stop()
 	l.workers.Wait()
-	err := l.Fold(ctx)
+	err := l.fold(ctx)
 	for _, s := range l.segments {
 		err = errors.Join(err, s.Sync(), s.Close())
 	}
+	err = errors.Join(err, l.tally.file.Sync(), l.tally.file.Close())
 	if l.spare != nil {
 		err = errors.Join(err, l.spare.remove())
 	}

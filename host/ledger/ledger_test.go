@@ -119,6 +119,7 @@ func crash(l *Ledger) {
 	if l.spare != nil {
 		l.spare.Close()
 	}
+	l.tally.file.Close()
 	l.lock.Unlock()
 }
 
@@ -209,7 +210,7 @@ func TestWorkersFoldAndSync(t *testing.T) {
 	sink.after = func() error { signal(folded); return nil }
 	l := open(t, t.TempDir(), sink, Options{FoldEvery: time.Millisecond, SyncEvery: time.Millisecond, Segment: 32 << 10})
 	appendRows(t, l, 1, 500)
-	for l.Stats().Folded < 499 {
+	for rows := 0; rows < 499; rows, _ = sink.counts() {
 		<-folded
 	}
 	sink.check(t, 499)

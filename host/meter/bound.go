@@ -186,7 +186,7 @@ func longestPrompt(p *call.Price, a *Ask) (tokens int64, bounded bool) {
 	}
 	// An embedding takes many inputs, each up to the context; its answers are free.
 	context := p.Context
-	if p.Output == 0 && p.AudioOutput == 0 && p.ImageOutput == 0 {
+	if a.Op == wire.OpEmbeddings || a.Op == wire.OpModeration || p.Output == 0 && p.AudioOutput == 0 && p.ImageOutput == 0 {
 		context = 0
 	}
 	if f.In&(scan.Image|scan.File) != 0 || a.Op == wire.OpImageEdits {
@@ -215,7 +215,7 @@ func longestAnswer(p *call.Price, a *Ask) (int64, *wire.Error) {
 		return 0, nil
 	}
 	out := p.MaxOutput
-	if a.Op != wire.OpImages && a.Op != wire.OpImageEdits {
+	if a.Op == wire.OpChat || a.Op == wire.OpCompletions { // of others nothing upstream is told of a cap
 		for _, limit := range [...]int64{f.MaxTokens, a.MaxTokens} {
 			if limit > 0 && (out == 0 || limit < out) {
 				out = limit
@@ -247,11 +247,12 @@ func dearest(p *call.Price, a *Ask) (in, out int64) {
 
 // perMillion is tokens × rate × n / 1e6 rounded up, at most maxBound.
 func perMillion(tokens, rate, n int64) int64 {
-	hi, lo := bits.Mul64(uint64(tokens), uint64(rate)) // both below 2^41: fits one word twice over
-	if hi != 0 {
+	hi, lo := bits.Mul64(uint64(tokens), uint64(rate))
+	lo, carry := bits.Add64(lo, 999_999, 0)
+	if hi != 0 || carry != 0 {
 		return maxBound
 	}
-	return multiple(int64((lo+999_999)/1_000_000), n)
+	return multiple(int64(lo/1_000_000), n)
 }
 
 // multiple is one × n, at most maxBound.

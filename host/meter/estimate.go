@@ -59,8 +59,8 @@ func Estimate(op wire.Op, p *call.Price, f *scan.Facts, answerBytes, events int6
 
 func estimateText(f *scan.Facts, answerBytes, events int64) wire.Usage {
 	out := max((answerBytes+bytesPerToken-1)/bytesPerToken, events)
-	if f.MaxTokens > 0 {
-		out = min(out, f.MaxTokens*max(f.N, 1))
+	if most := f.Longest(); most > 0 {
+		out = min(out, most)
 	}
 	return wire.Usage{Input: int64(f.Size+bytesPerToken-1) / bytesPerToken, Output: out}
 }

@@ -2,8 +2,12 @@ package policy
 
 import (
 	"net/netip"
+	"runtime"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 )
@@ -75,6 +79,7 @@ func BenchmarkUnitCold(b *testing.B) {
 
 func BenchmarkDecideAllCold(b *testing.B) {
 	s := openForBench(b).snap.Load()
+	s.whole = nil
 	for _, u := range s.units {
 		u.memo = nil
 	}
@@ -134,4 +139,45 @@ func BenchmarkReload(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkAppendInput is what a decision that is kept costs its request more.
+func BenchmarkAppendInput(b *testing.B) {
+	e := openForBench(b)
+	c := sampleCall()
+	var dst []byte
+	defer processCPU(b)()
+	for b.Loop() {
+		dst = e.AppendInput(dst[:0], c)
+	}
+}
+
+// BenchmarkRunaway stops a policy that would run for minutes: the dearest counts.
+func BenchmarkRunaway(b *testing.B) {
+	e := openWith(b, Options{Path: files{"u": `deny contains {"code": "x"} if {
+	input.principal.team == "boom"
+	some a in numbers.range(1, 4000)
+	some b in numbers.range(1, 4000)
+	a + b == -1
+}`}.folder(b)})
+	c := sampleCall()
+	c.Principal.Team = "boom"
+	var worst time.Duration
+	for b.Loop() {
+		start := threadCPU(b)
+		wantDenied(b, e.Decide(c), CodePolicyError)
+		worst = max(worst, threadCPU(b)-start)
+	}
+	b.ReportMetric(float64(worst.Microseconds())/1000, "cpu-ms")
+}
+
+// threadCPU is the processor time of the calling thread, which the caller's
+// goroutine keeps from now on.
+func threadCPU(b *testing.B) time.Duration {
+	runtime.LockOSThread()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -16,7 +18,7 @@ import (
 const defaultFolder = "../../policies"
 
 func TestDefaultBundle(t *testing.T) {
-	rep, err := Check(defaultFolder)
+	rep, err := Check(defaultFolder, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,10 +29,32 @@ func TestDefaultBundle(t *testing.T) {
 		if !u.Cached {
 			t.Errorf("unit %s is not remembered: %v", u.Name, u.Uncached)
 		}
+		for _, n := range u.NotIndexed {
+			if n.Rewrite {
+				t.Error(n)
+			}
+		}
 	}
 	if e := openWith(t, Options{}); e.Revision() != rep.Revision {
 		t.Errorf("the binary's bundle is %s, the folder's %s: a file is missing from the list in policies/embed.go", e.Revision(), rep.Revision)
 	}
+}
+
+// near is of src what the tests of a file need: most mutations show there
+// already, and little is to be compiled.
+func near(src *source, modules map[string]*ast.Module, file string) *source {
+	few := *src
+	few.modules, few.tests = map[string]*ast.Module{file: modules[file]}, map[string]*ast.Module{}
+	for name, m := range modules {
+		if !m.Package.Path.HasPrefix(unitsRef) {
+			few.modules[name] = m
+		}
+	}
+	name := strings.TrimSuffix(file, ".rego") + "_test.rego"
+	if m := src.tests[name]; m != nil {
+		few.tests[name] = m
+	}
+	return &few
 }
 
 // TestDefaultBundleMutations takes away each rule, and each condition of each
@@ -40,16 +64,26 @@ func TestDefaultBundleMutations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	alone := map[string]bool{} // files whose own tests pass without the other units
 	try := func(what string, file string, mutate func(*ast.Module)) {
 		t.Helper()
 		modules := copyModules(src.modules)
 		mutate(modules[file])
-		var rep Report
-		if err := rep.test(src, modules); err == nil {
+		if few := near(src, modules, file); alone[file] && !testsPass(few, few.modules) {
+			return
+		}
+		if testsPass(src, modules) {
 			t.Errorf("%s: all tests pass without it", what)
 		}
 	}
 	mutations := 0
+	if !testsPass(src, src.modules) {
+		t.Fatal("the tests fail as it is")
+	}
+	for file := range src.modules {
+		few := near(src, src.modules, file)
+		alone[file] = testsPass(few, few.modules)
+	}
 	for file, m := range src.modules {
 		for i, r := range m.Rules {
 			if r.Default {
@@ -68,9 +102,31 @@ func TestDefaultBundleMutations(t *testing.T) {
 			}
 		}
 	}
-	if mutations < 20 {
+	if mutations < 130 {
 		t.Errorf("only %d mutations were tried", mutations)
 	}
+}
+
+// testsPass runs the bundle's tests until one fails.
+func testsPass(src *source, modules map[string]*ast.Module) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b, err := open(src)
+	if err != nil {
+		return false
+	}
+	results, err := src.runTests(ctx, b, modules, nil)
+	if err != nil {
+		return false
+	}
+	pass := true
+	for r := range results {
+		if !r.Pass() {
+			pass = false
+			cancel()
+		}
+	}
+	return pass
 }
 
 // TestInputSchema compares the fields that the host reads with those that the
@@ -151,7 +207,7 @@ func TestDecisionSchema(t *testing.T) {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	good := map[string]string{"max_tokens": "5", "targets": `["a/b"]`, "filters": `["f"]`, "log": `"none"`, "cache": `"deny"`,
+	good := map[string]string{"max_tokens": "5", "targets": `["a/b"]`, "filters": `["f"]`, "log": `"none"`, "cache": `"deny"`, "log_required": "true",
 		"limits": `[{"scope": "team/a", "unit": "usd_nano", "window": {"unit": "day", "size": 2, "tz": "Europe/Berlin"}, "max": 5, "on_exceed": "deny"}]`}
 	d := decoder{filters: []string{"f"}}
 	for name := range doc.Properties.Obligations.Properties {

@@ -25,12 +25,15 @@ func builtinNames() (known, impure map[string]bool) {
 	return known, impure
 }
 
-// capabilities are what a bundle may use: pure builtins, and no network, not
-// even to fetch a schema.
+// endless are builtins that take as long as they like, and that nothing stops.
+var endless = map[string]bool{"strings.render_template": true, "graph.reachable_paths": true}
+
+// capabilities are what a bundle may use: pure builtins that end, and no network,
+// not even to fetch a schema.
 func capabilities() *ast.Capabilities {
 	caps := ast.CapabilitiesForThisVersion()
 	caps.Builtins = slices.DeleteFunc(slices.Clone(caps.Builtins), func(b *ast.Builtin) bool {
-		return impure[b.Name] || !known[b.Name]
+		return impure[b.Name] || !known[b.Name] || endless[b.Name]
 	})
 	caps.AllowNet = []string{}
 	return caps

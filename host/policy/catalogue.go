@@ -9,9 +9,13 @@ import (
 	"github.com/signalbox-ai/signalbox/host/call"
 )
 
-// Catalogue is what the host knows of the models that can be asked for, by
-// "provider/model". Policies read it as data.signalbox.catalogue.models.
-type Catalogue map[string]CatalogueModel
+// Catalogue is what the host knows of what can be asked for. Policies read it
+// as data.signalbox.catalogue. A model that adapters take without listing it is
+// in neither map.
+type Catalogue struct {
+	Models  map[string]CatalogueModel `json:"models"`  // by "provider/model"
+	Aliases map[string][]string       `json:"aliases"` // the targets of each, names of Models, sorted
+}
 
 // CatalogueModel describes one model. All members but the price are always
 // there; a model without a price has none that is known, which is never free.
@@ -50,6 +54,7 @@ func PriceOf(p *call.Price) *CataloguePrice {
 var (
 	catalogueRef = ast.MustParseRef("data.signalbox.catalogue")
 	modelsRef    = ast.MustParseRef("data.signalbox.catalogue.models")
+	aliasesRef   = ast.MustParseRef("data.signalbox.catalogue.aliases")
 )
 
 // catalogueTypes stands in for the catalogue while rules are type-checked, so
@@ -61,6 +66,8 @@ models[name] := {
 	"provider": "", "model": "", "region": "", "tags": [tag | some tag in [""]], "context": 0, "max_output": 0,
 	"price": {"input": 0, "output": 0, "long_from": 0, "long_input": 0, "long_output": 0},
 } if some name in [""]
+
+aliases[name] := [target | some target in [""]] if some name in [""]
 `)
 
 // typeCatalogue makes c check rules against catalogueTypes. A schema would not
@@ -100,7 +107,7 @@ func (src *source) withCatalogue() (map[string]any, error) {
 	data, signalbox := map[string]any{}, map[string]any{}
 	maps.Copy(data, src.data)
 	maps.Copy(signalbox, own)
-	signalbox["catalogue"] = map[string]any{"models": src.catalogue.document()}
+	signalbox["catalogue"] = src.catalogue.document()
 	data["signalbox"] = signalbox
 	return data, nil
 }
@@ -119,14 +126,20 @@ func leavesCatalogue(m *ast.Module) error {
 	return nil
 }
 
-// document never holds null for a list.
+// document holds no null.
 func (c Catalogue) document() Catalogue {
-	out := make(Catalogue, len(c))
-	for name, m := range c {
+	out := Catalogue{make(map[string]CatalogueModel, len(c.Models)), make(map[string][]string, len(c.Aliases))}
+	for name, m := range c.Models {
 		if m.Tags == nil {
 			m.Tags = []string{}
 		}
-		out[name] = m
+		out.Models[name] = m
+	}
+	for name, targets := range c.Aliases {
+		if targets == nil {
+			targets = []string{}
+		}
+		out.Aliases[name] = targets
 	}
 	return out
 }

@@ -14,13 +14,13 @@ func BenchmarkCatalogue(b *testing.B) {
 }`}
 	for _, n := range []int{10, 300, 2000} {
 		b.Run(fmt.Sprint(n, " models"), func(b *testing.B) {
-			c := Catalogue{}
+			c := Catalogue{Models: map[string]CatalogueModel{}}
 			for i := range n {
 				region := "us"
 				if i%10 == 0 {
 					region = "eu"
 				}
-				c[fmt.Sprintf("p/m%d", i)] = CatalogueModel{Region: region, Price: &CataloguePrice{LongOutput: 5e9}}
+				c.Models[fmt.Sprintf("p/m%d", i)] = CatalogueModel{Region: region, Price: &CataloguePrice{LongOutput: 5e9}}
 			}
 			s := openWith(b, Options{Path: rules.folder(b), Deadline: slack, Catalogue: c}).snap.Load()
 			call := sampleCall()

@@ -3,20 +3,19 @@ package policy
 import (
 	"errors"
 	"maps"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 )
 
-var sampleCatalogue = Catalogue{
+var sampleCatalogue = Catalogue{Aliases: map[string][]string{"fast": {"mistral/large", "openai/gpt-4o-mini"}}, Models: map[string]CatalogueModel{
 	"openai/gpt-4o-mini": {Provider: "openai", Model: "gpt-4o-mini", Region: "us", Context: 128000, MaxOutput: 16384,
 		Price: &CataloguePrice{Input: 150_000_000, Output: 600_000_000, LongInput: 150_000_000, LongOutput: 600_000_000}},
 	"mistral/large": {Provider: "mistral", Model: "large", Region: "eu", Tags: []string{"gdpr"},
 		Price: &CataloguePrice{Input: 2_000_000_000, Output: 6_000_000_000, LongInput: 2_000_000_000, LongOutput: 6_000_000_000}},
 	"ollama/llama": {Provider: "ollama", Model: "llama", Region: "eu"},
-}
+}}
 
 const dear = `deny contains {"code": "too_dear"} if data.signalbox.catalogue.models[input.request.model].price.output > 1000000000`
 
@@ -45,7 +44,7 @@ obligations["targets"] := {name | some name, m in data.signalbox.catalogue.model
 
 // TestCatalogueIsExact: prices are whole nano-dollars beyond what a float holds.
 func TestCatalogueIsExact(t *testing.T) {
-	e := openWith(t, Options{Deadline: slack, Catalogue: Catalogue{"a/b": {Price: &CataloguePrice{Input: 1<<53 + 1}}},
+	e := openWith(t, Options{Deadline: slack, Catalogue: Catalogue{Models: map[string]CatalogueModel{"a/b": {Price: &CataloguePrice{Input: 1<<53 + 1}}}},
 		Path: files{"u": `deny contains {"code": "exact", "v": p} if {
 	p := data.signalbox.catalogue.models["a/b"].price.input
 	p == 9007199254740993
@@ -68,7 +67,7 @@ func TestNewCatalogueIsANewSnapshot(t *testing.T) {
 	wantDenied(t, ask(e, "mistral/large"), "too_dear")
 
 	before := e.Stats().Reloads
-	if err := errors.Join(e.SetCatalogue(maps.Clone(sampleCatalogue)), e.Reload()); err != nil || e.Stats().Reloads != before {
+	if err := errors.Join(e.SetCatalogue(Catalogue{maps.Clone(sampleCatalogue.Models), maps.Clone(sampleCatalogue.Aliases)}), e.Reload()); err != nil || e.Stats().Reloads != before {
 		t.Errorf("the same bundle and catalogue were activated again: %v", err)
 	}
 }
@@ -84,7 +83,7 @@ deny contains {"code": "x", "v": x} if {
 	x := to_number(m.region)
 }`}.folder(t)
 	e := openWith(t, Options{Path: dir, Deadline: slack, Catalogue: sampleCatalogue})
-	err := e.SetCatalogue(Catalogue{"a/b": {Region: "nowhere"}})
+	err := e.SetCatalogue(Catalogue{Models: map[string]CatalogueModel{"a/b": {Region: "nowhere"}}})
 	if err == nil || e.Stats().LastError == nil || e.Stats().ReloadErrors != 1 {
 		t.Fatalf("got %v, %+v", err, e.Stats())
 	}
@@ -99,7 +98,7 @@ deny contains {"code": "x", "v": x} if {
 func TestMisspeltCatalogue(t *testing.T) {
 	f := func(name, rule, want string) {
 		t.Helper()
-		for _, c := range []Catalogue{nil, sampleCatalogue} {
+		for _, c := range []Catalogue{{}, sampleCatalogue} {
 			src, err := load(files{"u": rule}.folder(t))
 			if err != nil {
 				t.Fatal(err)
@@ -107,7 +106,7 @@ func TestMisspeltCatalogue(t *testing.T) {
 			src.catalogue = c
 			o := Options{}.withDefaults()
 			if _, err := activate(src, &o); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s, with %d models: got %v, want %s", name, len(c), err, want)
+				t.Errorf("%s, with %d models: got %v, want %s", name, len(c.Models), err, want)
 			}
 		}
 	}
@@ -121,13 +120,14 @@ func TestMisspeltCatalogue(t *testing.T) {
 	m.price.inptu > 1
 }`, "inptu")
 	f("a member in a loop", `obligations["targets"] := {n | some n, m in data.signalbox.catalogue.models; m.regoin == "eu"}`, "regoin")
+	f("an alias as text", `deny contains {"code": "x"} if data.signalbox.catalogue.aliases[input.request.model] == "a/b"`, "match error")
 	f("a number as text", `deny contains {"code": "x"} if data.signalbox.catalogue.models[input.request.model].region == 5`, "match error")
 }
 
 func TestBundleLeavesTheCatalogueAlone(t *testing.T) {
 	f := func(name string, bundle files, want string) {
 		t.Helper()
-		_, err := Check(bundle.folder(t))
+		_, err := Check(bundle.folder(t), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "the host keeps its models there") {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -139,7 +139,7 @@ func TestBundleLeavesTheCatalogueAlone(t *testing.T) {
 	f("part of a rule", files{"c.rego": "package signalbox\n\ncatalogue.models[x] := 1 if some x in [\"a\"]\n"}, "c.rego:3: rule catalogue")
 	f("test", files{"c_test.rego": "package signalbox.catalogue\n\ntest_x if true\n"}, "package signalbox.catalogue")
 
-	if _, err := Check(files{"data.json": `{"signalbox": 3}`}.folder(t)); err == nil || !strings.Contains(err.Error(), "data.signalbox must be an object") {
+	if _, err := Check(files{"data.json": `{"signalbox": 3}`}.folder(t), Options{}); err == nil || !strings.Contains(err.Error(), "data.signalbox must be an object") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -148,47 +148,17 @@ func TestBundleLeavesTheCatalogueAlone(t *testing.T) {
 // and in a check, which has none.
 func TestProbesBringTheirOwnCatalogue(t *testing.T) {
 	bundle := files{"u": dear, "probes.json": `[
-		{"name": "cheap", "input": {"request": {"model": "a/b"}}, "catalogue": {"a/b": {"price": {"output": 5}}}, "allow": true},
-		{"name": "dear", "input": {"request": {"model": "a/b"}}, "catalogue": {"a/b": {"price": {"output": 5000000000}}}, "allow": false, "codes": ["too_dear"]},
+		{"name": "cheap", "input": {"request": {"model": "a/b"}}, "catalogue": {"models": {"a/b": {"price": {"output": 5}}}}, "allow": true},
+		{"name": "dear", "input": {"request": {"model": "a/b"}}, "catalogue": {"models": {"a/b": {"price": {"output": 5000000000}}}}, "allow": false, "codes": ["too_dear"]},
 		{"name": "of the host", "input": {"request": {"model": "a/b"}}, "allow": true}]`}
-	rep, err := Check(bundle.folder(t))
+	rep, err := Check(bundle.folder(t), Options{})
 	if err != nil || rep.Probes != 3 {
 		t.Fatalf("%d probes: %v", rep.Probes, err)
 	}
 	openWith(t, Options{Path: bundle.folder(t), Deadline: slack, Catalogue: sampleCatalogue})
 
-	bundle["probes.json"] = `[{"name": "misspelt", "catalogue": {"a/b": {"regoin": "eu"}}, "allow": true}]`
-	if _, err := Check(bundle.folder(t)); err == nil || !strings.Contains(err.Error(), "regoin") {
+	bundle["probes.json"] = `[{"name": "misspelt", "catalogue": {"models": {"a/b": {"regoin": "eu"}}}, "allow": true}]`
+	if _, err := Check(bundle.folder(t), Options{}); err == nil || !strings.Contains(err.Error(), "regoin") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestCatalogueExample runs the rules that the README shows.
-func TestCatalogueExample(t *testing.T) {
-	readme, err := os.ReadFile(defaultFolder + "/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(readme), "```rego\npackage signalbox.units.catalogue\n")
-	rules, _, ok := strings.Cut(rest, "```")
-	if !ok {
-		t.Fatal("README.md shows no unit called catalogue")
-	}
-	e := openWith(t, Options{Path: files{"catalogue": rules}.folder(t), Deadline: slack, Catalogue: Catalogue{
-		"eu/cheap":    {Region: "eu", Price: PriceOf(&call.Price{Input: 1e9, Output: 5e9})},
-		"eu/dear":     {Region: "eu", Price: PriceOf(&call.Price{Input: 1e9, Output: 50e9})},
-		"eu/long":     {Region: "eu", Price: PriceOf(&call.Price{Output: 5e9, LongFrom: 200_000, Long: &call.Price{Output: 50e9}})},
-		"eu/unpriced": {Region: "eu"},
-		"us/cheap":    {Region: "us", Price: PriceOf(&call.Price{Output: 5e9})},
-		"any/cheap":   {Price: PriceOf(&call.Price{Output: 5e9})},
-	}})
-	wantDenied(t, ask(e, "eu/dear"), "model_too_dear")
-	wantDenied(t, ask(e, "eu/long"), "model_too_dear")
-	for _, model := range []string{"eu/cheap", "alias"} { // what serves is then a matter of targets
-		d := ask(e, model)
-		wantAllowed(t, d)
-		if !d.Restricted || strings.Join(d.Targets, " ") != "eu/cheap" {
-			t.Errorf("got targets %v", d.Targets)
-		}
 	}
 }

@@ -4,9 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -32,24 +31,28 @@ type UnitReport struct {
 	Reads    []string  // fields of the input; its verdict is remembered for each combination of their values
 	Cached   bool      // false: evaluated in every request
 	Uncached []Finding // the lines that are why
+
+	NotIndexed []NotIndexed // rules that OPA's index cannot leave out, with those of other packages that it uses
 }
 
 // Check does everything to the bundle at path that activating it would, and
 // runs its own tests. An error lists all that is wrong; the report is as full
-// as could be had.
-func Check(path string) (Report, error) {
+// as could be had. Of the options it takes Filters and Catalogue.
+func Check(path string, o Options) (Report, error) {
 	src, err := load(path)
 	if err != nil {
 		return Report{}, err
 	}
 	rep := Report{Revision: src.revision}
-	o := Options{}.withDefaults()
+	src.catalogue = o.Catalogue
+	o = o.withDefaults()
 	s, err := build(src, &o)
 	if err != nil {
 		return rep, err
 	}
+	written := writtenRules(src.modules)
 	for _, u := range s.units {
-		rep.Units = append(rep.Units, u.report())
+		rep.Units = append(rep.Units, u.report(written))
 	}
 	probes, err := parseProbes(src.probes)
 	if err != nil {
@@ -59,15 +62,14 @@ func Check(path string) (Report, error) {
 	return rep, errors.Join(s.probe(src, probes), rep.test(src, src.modules))
 }
 
-func (u *unit) report() UnitReport {
-	r := UnitReport{Name: u.name, Rules: u.rules, Cached: u.memo != nil, Uncached: u.reads.uncached}
+func (u *unit) report(written map[string]*ast.Rule) UnitReport {
+	r := UnitReport{Name: u.name, Rules: u.rules, Cached: u.memo != nil, Uncached: u.reads.uncached,
+		NotIndexed: u.bundle.notIndexed(written, u.reads.rules)}
 	for _, f := range u.reads.fields {
 		r.Reads = append(r.Reads, f.String())
 	}
 	return r
 }
-
-const testTimeout = 10 * time.Second
 
 // test runs the bundle's tests against modules, which are the bundle's own
 // unless something is being tried out.
@@ -75,22 +77,14 @@ func (rep *Report) test(src *source, modules map[string]*ast.Module) error {
 	if len(src.tests) == 0 {
 		return nil
 	}
-	all := maps.Clone(modules)
-	maps.Copy(all, src.tests)
 	b, err := open(src)
 	if err != nil {
 		return err
 	}
-	compiler, err := b.newCompiler(src)
+	coverage := cover.New()
+	results, err := src.runTests(context.Background(), b, modules, coverage)
 	if err != nil {
 		return err
-	}
-	coverage := cover.New()
-	ctx := context.Background()
-	results, err := tester.NewRunner().SetCompiler(compiler).SetStore(b.store).SetModules(copyModules(all)).
-		SetCoverageQueryTracer(coverage).SetTimeout(testTimeout).RaiseBuiltinErrors(true).RunTests(ctx, b.txn)
-	if err != nil {
-		return fmt.Errorf("cannot run the bundle's tests: %w", err)
 	}
 	var errs []error
 	for r := range results {
@@ -138,7 +132,60 @@ func (rep *Report) cover(r cover.Report, modules map[string]*ast.Module) {
 	if covered+missed > 0 {
 		rep.Coverage = 100 * float64(covered) / float64(covered+missed)
 	}
-	slices.SortFunc(rep.Uncovered, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
-	})
+	slices.SortFunc(rep.Uncovered, compareFindings)
+	rep.Uncovered = slices.Compact(rep.Uncovered) // of one line several parts
+}
+
+func compareFindings(a, b Finding) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+}
+
+// TestResult is one test of a bundle.
+type TestResult struct {
+	File     string
+	Line     int
+	Name     string
+	Why      string // it failed, "": it passed
+	Duration time.Duration
+}
+
+// RunTests runs the tests of the bundle at path, in the order of their lines.
+func RunTests(path string, o Options) ([]TestResult, error) {
+	src, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	src.catalogue = o.Catalogue
+	b, err := open(src)
+	if err != nil {
+		return nil, err
+	}
+	found, err := src.runTests(context.Background(), b, src.modules, nil)
+	if err != nil {
+		return nil, err
+	}
+	var out []TestResult
+	for r := range found {
+		t := TestResult{Name: strings.TrimPrefix(r.Package, "data.") + "." + r.Name, Duration: r.Duration}
+		if r.Location != nil {
+			t.File, t.Line = r.Location.File, r.Location.Row
+		}
+		if !r.Pass() || r.Skip {
+			t.Why = outcome(r)
+		}
+		out = append(out, t)
+	}
+	slices.SortFunc(out, func(a, b TestResult) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
+	return out, nil
+}
+
+// Cover runs the tests of the bundle at path and says what they reach.
+func Cover(path string, o Options) (Report, error) {
+	src, err := load(path)
+	if err != nil {
+		return Report{}, err
+	}
+	src.catalogue = o.Catalogue
+	rep := Report{Revision: src.revision}
+	return rep, rep.test(src, src.modules)
 }

@@ -8,7 +8,7 @@ import (
 func TestCheckNamesWhatIsNotRemembered(t *testing.T) {
 	dir := files{"u": "deny contains {\"code\": \"x\"} if {\n\tinput.principal.team == \"a\"\n\tinput.call.est_input_tokens > 5\n}",
 		"u_test.rego": "package signalbox.units.u_test\n\nimport data.signalbox.units.u\n\ntest_nothing if u.deny == set() with input as {\"principal\": {\"team\": \"b\"}}"}.folder(t)
-	rep, err := Check(dir)
+	rep, err := Check(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestCheckNamesWhatIsNotRemembered(t *testing.T) {
 func TestCheckFails(t *testing.T) {
 	f := func(bundle files, want string) {
 		t.Helper()
-		_, err := Check(bundle.folder(t))
+		_, err := Check(bundle.folder(t), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
@@ -35,7 +35,7 @@ func TestCheckFails(t *testing.T) {
 	f(files{"u_test.rego": "package a_test\n\ntest_it if regex.match(\"[\", \"a\")"}, "test_it failed")
 	f(files{"probes.json": `[{"name": "p", "input": {}, "allow": false}]`}, `probe "p"`)
 	f(files{"data.json": `{`}, "data.json")
-	if _, err := Check("/nowhere"); err == nil {
+	if _, err := Check("/nowhere", Options{}); err == nil {
 		t.Error("a folder that is not there passed")
 	}
 }

@@ -31,6 +31,12 @@ func open(src *source) (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
+	var b breaks
+	for name, v := range data {
+		if data[name], err = b.term(v); err != nil {
+			return nil, fmt.Errorf("cannot convert the bundle's data: %w", err)
+		}
+	}
 	// Values read stay OPA terms: without the option each read converts them.
 	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
 	txn, err := store.NewTransaction(context.Background())
@@ -91,13 +97,16 @@ func schemaSet(src *source) (*ast.SchemaSet, error) {
 		return nil, fmt.Errorf("BUG: the input schema is not JSON: %w", err)
 	}
 	set.Put(ast.SchemaRootRef, input)
+	if _, own := src.schemas["input"]; !own { // opa build leaves a bundle's schemas out
+		set.Put(ast.SchemaRootRef.Append(ast.StringTerm("input")), input)
+	}
 	return set, nil
 }
 
 // checkData holds the data against schemas/data.json, if the bundle has one.
 func checkData(src *source) error {
 	body, ok := src.schemas["data"]
-	if !ok {
+	if !ok || src.parts != nil { // of several bundles each has been checked
 		return nil
 	}
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(body)))

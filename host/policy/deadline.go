@@ -4,7 +4,7 @@ import "time"
 
 const (
 	checkEvery = 16  // calls of Cancelled between two looks at the clock
-	stallShare = 5   // a gap between two looks counts for at most limit/stallShare
+	stallShare = 25  // a gap between two looks counts for at most limit/stallShare
 	wallShare  = 200 // the most limits that may pass on the wall
 )
 
@@ -14,7 +14,7 @@ const (
 // What counts is the time that the evaluation has had. Looks at the clock are
 // some microseconds apart, so a long gap means that the machine has not let it
 // run, and to charge it all would refuse good requests whenever the machine is
-// busy. Gaps are charged up to a fifth of the limit.
+// busy. Gaps are charged up to a 25th of the limit.
 type deadline struct {
 	looked time.Time
 	end    time.Time     // on the wall

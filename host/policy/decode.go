@@ -15,6 +15,7 @@ import (
 type verdict struct {
 	id     uint64 // distinct for distinct contents within a snapshot
 	denied bool   // has reasons, or a permit that is false
+	dry    bool   // what its unit says is told, and does not count
 	size   int64
 
 	reasons     []call.Reason
@@ -29,6 +30,7 @@ type obligations struct {
 	filters    []string // sorted
 	limits     []call.Limit
 	log, cache string
+	mustLog    bool
 }
 
 // decoder turns what a unit's rules are into a verdict. Everything that it
@@ -37,11 +39,12 @@ type obligations struct {
 type decoder struct {
 	unit    string
 	filters []string // that the host can run
+	dry     bool     // the unit is in a dry run
 }
 
 // verdict reads what a unit's rules are; nil stands for one that it does not have.
 func (d *decoder) verdict(deny, permit, obligations *ast.Term) (*verdict, error) {
-	v := &verdict{}
+	v := &verdict{dry: d.dry}
 	var err error
 	if deny != nil {
 		if v.reasons, err = d.denials(deny); err != nil {
@@ -126,8 +129,13 @@ func (d *decoder) obligation(o *obligations, name string, v *ast.Term) (err erro
 		o.log, err = oneOf(v, logLevels)
 	case "cache":
 		o.cache, err = oneOf(v, cacheModes)
+	case "log_required":
+		b, ok := v.Value.(ast.Boolean)
+		if o.mustLog = bool(b); !ok {
+			err = fmt.Errorf("want true or false, got %s", v)
+		}
 	default:
-		return fmt.Errorf("obligation %q is unknown: max_tokens, targets, filters, limits, log and cache are", name)
+		return fmt.Errorf("obligation %q is unknown: max_tokens, targets, filters, limits, log, log_required and cache are", name)
 	}
 	if err != nil {
 		return fmt.Errorf("obligation %s: %w", name, err)

@@ -16,13 +16,24 @@ import (
 
 // Options of an engine. The zero value is the default bundle, not watched.
 type Options struct {
-	Path  string // folder or .tar.gz; empty: the default bundle of the binary
+	Path string // folder or .tar.gz; empty: the default bundle of the binary
+	// Stored returns a bundle that is kept elsewhere, as a tarball, nil: none is
+	// there yet, and all is refused. It takes the place of Path.
+	Stored func(context.Context) ([]byte, error)
+	// Feed brings bundles from elsewhere. It takes the place of Path. Terms name what
+	// they must be: what was kept under others does not stand in.
+	Feed  Feed
+	Terms string
 	Log   *slog.Logger
 	Watch bool // reload when the bundle changes on disk
 
-	Deadline  time.Duration // of one decision, 5 ms if 0
-	MemoBytes int64         // cap on what is remembered, 8 MiB if 0
-	Filters   []string      // names that policies may demand; any other is an error
+	Deadline   time.Duration // of one decision, 5 ms if 0
+	MemoBytes  int64         // cap on what is remembered, 8 MiB if 0
+	Filters    []string      // names that policies may demand; any other is an error
+	Tests      Tests         // what the bundle's own tests mean
+	Reporter   Reporter      // nil: nobody is told
+	TestsLimit time.Duration // of all of them, 20 s if 0
+	DryRun     []string      // units whose verdicts are told and do not count; "*": all
 
 	Catalogue Catalogue // what policies know of models; it must not be changed afterwards
 
@@ -56,9 +67,11 @@ type Engine struct {
 
 	mu           sync.Mutex // held by a reload
 	units        map[string]*unitStats
+	fed          fed
 	catalogue    Catalogue // of the last good snapshot
 	lastErr      error
-	kept         bool   // the kept bundle is served
+	kept         bool // the kept bundle is served
+	keptPieces   []*piece
 	keptRevision string // of what Options.Keep holds, as far as known
 	watch        *watcher
 }
@@ -78,7 +91,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 		}
 		e.watch = w
 	}
-	err := e.Reload()
+	err := e.first(ctx)
 	if err != nil {
 		err = e.serveKept(err)
 	}
@@ -89,9 +102,23 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	return e, nil
 }
 
-// Close ends the watch. The engine goes on deciding.
+// first brings the first bundle into use.
+func (e *Engine) first(ctx context.Context) error {
+	if e.opts.Feed != nil {
+		return e.feed(ctx)
+	}
+	return e.Reload()
+}
+
+// Close ends the watch and the feed. The engine goes on deciding.
 func (e *Engine) Close() {
 	e.watch.close()
+	if e.opts.Feed != nil {
+		e.opts.Feed.Stop()
+	}
+	if e.opts.Reporter != nil {
+		e.opts.Reporter.Stop()
+	}
 }
 
 func (e *Engine) changed() {
@@ -117,15 +144,48 @@ func (e *Engine) SetCatalogue(c Catalogue) error {
 }
 
 func (e *Engine) reload(c Catalogue) error {
-	err := e.replace(c)
-	if e.lastErr = err; err != nil {
-		e.reloadErrors.Add(1)
+	cause := e.lastErr
+	err := e.note(e.replace(c))
+	if err == nil && e.kept {
+		e.lastErr = cause
 	}
 	return err
 }
 
 func (e *Engine) replace(c Catalogue) error {
-	src, err := load(e.opts.Path)
+	pieces, err := e.read()
+	if err != nil && e.kept && e.opts.Feed != nil { // the service may be away for long
+		src, err := compose(e.keptPieces)
+		if err != nil {
+			return err
+		}
+		return e.install(src, c)
+	}
+	if err != nil {
+		return err
+	}
+	return e.use(pieces, c)
+}
+
+// read reads the bundles as they are now.
+func (e *Engine) read() ([]*piece, error) {
+	switch {
+	case e.opts.Feed != nil:
+		return e.fed.complete()
+	case e.opts.Stored != nil:
+		return e.readStored()
+	}
+	files, err := readFiles(e.opts.Path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read policy bundle %q: %w", e.opts.Path, err)
+	}
+	p := &piece{name: SoleBundle, location: e.opts.Path, files: files}
+	return []*piece{p}, p.parse()
+}
+
+// use brings pieces into use with c, if they are not yet.
+func (e *Engine) use(pieces []*piece, c Catalogue) error {
+	src, err := compose(pieces)
 	if err != nil {
 		return err
 	}
@@ -136,8 +196,8 @@ func (e *Engine) replace(c Catalogue) error {
 	if err := e.install(src, c); err != nil {
 		return err
 	}
-	e.kept = false
-	e.keep(src)
+	e.kept, e.keptPieces = false, nil
+	e.keep(src.revision, pieces)
 	return nil
 }
 
@@ -146,7 +206,7 @@ func (e *Engine) install(src *source, c Catalogue) error {
 	src.catalogue = c
 	s, err := activate(src, &e.opts)
 	if err != nil {
-		return fmt.Errorf("cannot activate policy bundle %q: %w", e.opts.Path, err)
+		return fmt.Errorf("cannot activate policy bundle %q: %w", e.location(), err)
 	}
 	for _, u := range s.units {
 		if e.units[u.name] == nil {
@@ -154,24 +214,34 @@ func (e *Engine) install(src *source, c Catalogue) error {
 		}
 		u.stats = e.units[u.name]
 	}
+	if old := e.snap.Load(); old != nil {
+		for _, u := range old.units {
+			u.stats.hits.Add(old.answered.Load())
+		}
+	}
+	s.active = &Active{Revision: s.revision, Bundles: src.bundles, Since: time.Now(), Log: s.log}
 	e.snap.Store(s)
 	e.catalogue = c
+	clear(e.fed.refused)
 	e.reloads.Add(1)
-	e.opts.Log.Info("policy: bundle active", "revision", s.revision, "units", len(s.units), "models", len(c))
+	e.opts.Log.Info("policy: bundle active", "revision", s.revision, "units", len(s.units), "models", len(c.Models))
 	return nil
 }
 
-// activate builds a snapshot and proves it by its probes.
+// activate builds a snapshot and proves it by its probes and tests.
 func activate(src *source, o *Options) (*snapshot, error) {
 	s, err := build(src, o)
 	if err != nil {
 		return nil, err
 	}
-	probes, err := parseProbes(src.probes)
+	probes, err := src.allProbes()
 	if err != nil {
 		return nil, err
 	}
-	return s, s.probe(src, probes)
+	if err := s.probe(src, probes); err != nil {
+		return nil, err
+	}
+	return s, src.mustPass(s.units[0].bundle, o)
 }
 
 var errNothing = errors.New("BUG: the call has no principal")
@@ -210,5 +280,11 @@ func (e *Engine) failed(c *call.Call, err error) {
 	}
 }
 
-// Revision names the bundle that decides now.
-func (e *Engine) Revision() string { return e.snap.Load().revision }
+// Revision names the bundle that decides now, "" before there is one: the watch
+// begins before the first.
+func (e *Engine) Revision() string {
+	if s := e.snap.Load(); s != nil {
+		return s.revision
+	}
+	return ""
+}

@@ -34,11 +34,12 @@ func TestDefaultBundleWithData(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(defaultFolder)); err != nil {
 		t.Fatal(err)
 	}
-	files{"data.json": `{"signalbox": {"zones": {"office": ["203.0.113.0/24"]}, "access": {
-		"default": {"max_tokens": 4096, "limits": [{"usd_nano": 9, "window": {"unit": "day"}}]},
-		"teams": {"core": {"models": ["fast", "openai/*"], "targets": ["openai/b", "openai/a"]}},
-		"keys": {"ci": {"zones": ["office"], "tls": true, "max_tokens": 100,
-			"limits": [{"usd_nano": 5000000000, "window": {"unit": "month", "tz": "Europe/Berlin"}}, {"usd_nano": 7, "window": {"unit": "day"}}]}}}}}`}.write(t, dir)
+	files{"data.json": `{"signalbox": {"zones": {"office": ["203.0.113.0/24"]}, "classes": {}, "access": {
+		"default": {"max_tokens": 4096, "limits": {"day": {"usd_nano": 9, "window": {"unit": "day"}}}},
+		"teams": {"core": {"models": {"fast": true, "openai/*": true}, "targets": {"openai/b": true, "openai/a": true}}},
+		"keys": {"ci": {"zones": {"office": true}, "tls": true, "max_tokens": 100, "limits": {
+			"month": {"usd_nano": 5000000000, "window": {"unit": "month", "tz": "Europe/Berlin"}}, "day": {"usd_nano": 7, "window": {"unit": "day"}}}}},
+		"orgs": {}, "projects": {}, "roles": {}, "envs": {}}}}`}.write(t, dir)
 	e := openWith(t, Options{Path: dir, Deadline: slack})
 	c := sampleCall()
 	d := e.Decide(c)
@@ -75,7 +76,7 @@ func TestOnlyTheUnitThatReadsItIsEvaluated(t *testing.T) {
 	e.Decide(c)
 	for _, u := range e.Stats().Units {
 		want := uint64(1)
-		if u.Name == "model" {
+		if u.Name == "model" || u.Name == "residency" {
 			want = 2
 		}
 		if u.Misses != want {
@@ -196,8 +197,8 @@ func TestDeadlineCountsTheEvaluationsOwnTime(t *testing.T) {
 		}
 	}
 	f(limit, 20*time.Microsecond)
-	f(limit, time.Millisecond)
-	f(6*10*time.Millisecond, 10*time.Millisecond) // stalls are charged 1 ms each
+	f(limit, 200*time.Microsecond)
+	f(26*10*time.Millisecond, 10*time.Millisecond) // stalls are charged 0.2 ms each
 	f(wallShare*limit, time.Second)
 	d := newDeadline(time.Hour)
 	if d.Cancel(); !d.Cancelled() {

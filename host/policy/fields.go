@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -38,6 +39,8 @@ const (
 	fieldModalitiesIn
 	fieldModalitiesOut
 	fieldTools
+	fieldToolServer
+	fieldToolName
 	fieldStream
 	fieldMaxTokens
 	fieldInputSize
@@ -75,7 +78,7 @@ var leaves = [numFields]leaf{
 	fieldUser:           {path: at("principal.user"), text: func(r *reader) string { return r.call.Principal.User }},
 	fieldRoles:          {path: at("principal.roles"), list: func(r *reader) names { return names{list: r.call.Principal.Roles} }},
 	fieldEnv:            {path: at("principal.env"), text: func(r *reader) string { return r.call.Principal.Env }},
-	fieldAuth:           {path: at("principal.auth"), constant: true, text: func(*reader) string { return "key" }},
+	fieldAuth:           {path: at("principal.auth"), text: (*reader).auth},
 	fieldAttrs:          {path: at("principal.attrs"), open: true},
 	fieldIP:             {path: at("net.ip"), text: (*reader).address},
 	fieldZones:          {path: at("net.zones"), list: func(r *reader) names { return r.env.zones.find(plainAddr(r.call.Remote)) }},
@@ -90,14 +93,16 @@ var leaves = [numFields]leaf{
 	fieldPath:           {path: at("request.path"), text: (*reader).path},
 	fieldModel:          {path: at("request.model"), text: (*reader).model},
 	fieldPipeline:       {path: at("request.pipeline"), constant: true, text: func(*reader) string { return "" }},
-	fieldDataClass:      {path: at("request.data_class"), constant: true, text: func(*reader) string { return "" }},
+	fieldDataClass:      {path: at("request.data_class"), text: (*reader).dataClass},
 	fieldModalitiesIn:   {path: at("request.modalities.in"), list: (*reader).modalitiesIn},
 	fieldModalitiesOut:  {path: at("request.modalities.out"), list: (*reader).modalitiesOut},
 	fieldTools:          {path: at("request.tools"), list: (*reader).sortedTools},
+	fieldToolServer:     {path: at("request.tool.server"), text: func(r *reader) string { server, _ := r.tool(); return server }},
+	fieldToolName:       {path: at("request.tool.name"), text: func(r *reader) string { _, name := r.tool(); return name }},
 	fieldStream:         {path: at("request.stream"), flag: func(r *reader) bool { return r.call.Facts.Stream }},
-	fieldMaxTokens:      {path: at("request.max_tokens"), number: func(r *reader) int64 { return r.call.Facts.MaxTokens }},
+	fieldMaxTokens:      {path: at("request.max_tokens"), number: func(r *reader) int64 { return roundTokens(r.call.Facts.MaxTokens) }},
 	fieldInputSize:      {path: at("request.input_size"), text: func(r *reader) string { return sizeBucket(r.call.Facts.Size) }},
-	fieldPriority:       {path: at("request.priority"), constant: true, text: func(*reader) string { return "normal" }},
+	fieldPriority:       {path: at("request.priority"), text: func(r *reader) string { return cmp.Or(r.call.Priority, "normal") }},
 	fieldCallID:         {path: at("call.id"), volatile: true, text: (*reader).callID},
 	fieldUnixMS:         {path: at("call.unix_ms"), volatile: true, number: func(r *reader) int64 { return r.call.Received.UnixMilli() }},
 	fieldEstInputTokens: {path: at("call.est_input_tokens"), volatile: true, number: func(r *reader) int64 { return int64(r.call.Facts.Size+3) / 4 }},

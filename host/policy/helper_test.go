@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,10 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/wire/scan"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // evaluations are mostly garbage
+	goleak.VerifyTestMain(m)
+}
 
 // files is a bundle by path; a name without extension is a unit's Rego.
 type files map[string]string

@@ -5,11 +5,14 @@ import (
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
 // node is a section or a leaf of the input document, in the order of leaves.
 type node struct {
 	name     string
+	quoted   []byte // name as JSON, with its colon
 	key      *ast.Term
 	id       fieldID
 	children []*node
@@ -34,7 +37,7 @@ func (n *node) child(name string) *node {
 			return c
 		}
 	}
-	c := &node{name: name, key: ast.StringTerm(name)}
+	c := &node{name: name, quoted: append(wire.AppendString(nil, name), ':'), key: ast.StringTerm(name)}
 	n.children = append(n.children, c)
 	return c
 }

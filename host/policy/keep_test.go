@@ -143,7 +143,7 @@ func TestKeptBundleIsCheckedLikeAny(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return writeKept(o.Keep, o.Path, found)
+			return writeKept(o.Keep, o.Path, []*piece{{name: SoleBundle, files: found}})
 		}
 	}
 	cut := func(n int64) func(*testing.T, *Options) error {
@@ -175,17 +175,18 @@ func TestKeptFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := readKept(o.Keep, o.Path)
-	if err != nil || len(got.files) != len(want) {
-		t.Fatalf("%d files of %d are kept: %v", len(got.files), len(want), err)
+	kept, err := readKept(o.Keep, o.Path)
+	if err != nil || len(kept) != 1 || len(kept[0].files) != len(want) {
+		t.Fatalf("of %d files are kept %v: %v", len(want), kept, err)
 	}
+	got := kept[0]
 	for name, body := range want {
 		if string(got.files[name]) != string(body) {
 			t.Errorf("%s is kept as %q", name, got.files[name])
 		}
 	}
-	if !strings.HasPrefix(got.revision, "r7-") {
-		t.Errorf("revision %s", got.revision)
+	if !strings.HasPrefix(got.src.revision, "r7-") {
+		t.Errorf("revision %s", got.src.revision)
 	}
 }
 

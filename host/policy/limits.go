@@ -19,10 +19,8 @@ func limits(t *ast.Term) (out []call.Limit, err error) {
 			seen[name] = true
 			return limitMember(&l, name, v)
 		})
-		for _, name := range []string{"scope", "unit", "window", "max"} {
-			if err == nil && !seen[name] {
-				err = fmt.Errorf("a limit must have a %s", name)
-			}
+		if err == nil {
+			err = whole(&l, seen)
 		}
 		out = append(out, l)
 		return err
@@ -43,15 +41,52 @@ func limitMember(l *call.Limit, name string, v *ast.Term) (err error) {
 		if err == nil && l.Max < 0 {
 			err = fmt.Errorf("max must not be negative, got %d", l.Max)
 		}
+	case "rate":
+		l.Rate, err = flag(v)
 	case "on_exceed":
-		_, err = oneOf(v, []string{"deny"})
+		var s string
+		s, err = oneOf(v, onExceeds)
+		l.OnExceed, _ = call.ParseOnExceed(s)
 	default:
-		err = fmt.Errorf("a limit has no member %q: scope, unit, window, max and on_exceed are", name)
+		err = fmt.Errorf("a limit has no member %q: scope, unit, window, max, rate and on_exceed are", name)
 	}
 	return err
 }
 
-var scopeKinds = []string{"org", "project", "team", "user", "key", "model", "env"}
+var (
+	onExceeds  = []string{"deny", "clamp", "stream", "warn"}
+	limitUnits = []string{"usd_nano", "tokens", "requests", "concurrent"} // in the order of call.Unit
+)
+
+// whole says what l lacks, or has too much of.
+func whole(l *call.Limit, seen map[string]bool) error {
+	needs := []string{"scope", "unit", "max"}
+	if l.Unit != call.UnitConcurrent {
+		needs = append(needs, "window")
+	}
+	for _, name := range needs {
+		if !seen[name] {
+			return fmt.Errorf("a limit must have a %s", name)
+		}
+	}
+	switch {
+	case l.Unit == call.UnitConcurrent && (seen["window"] || seen["rate"]):
+		return fmt.Errorf("a limit of what is concurrent has neither window nor rate")
+	case l.Unit == call.UnitConcurrent:
+		l.Rate = true
+	case l.Unit == call.UnitUSD && l.Rate:
+		return fmt.Errorf("a limit of money is a budget, never a rate")
+	}
+	return nil
+}
+
+func flag(t *ast.Term) (bool, error) {
+	b, ok := t.Value.(ast.Boolean)
+	if !ok {
+		return false, fmt.Errorf("want true or false, got %s", t)
+	}
+	return bool(b), nil
+}
 
 func scope(t *ast.Term) (string, error) {
 	s, err := str(t)
@@ -59,21 +94,15 @@ func scope(t *ast.Term) (string, error) {
 		return "", err
 	}
 	kind, name, _ := strings.Cut(s, "/")
-	if !slices.Contains(scopeKinds, kind) || name == "" {
-		return "", fmt.Errorf("scope %q must be kind/name with a kind of %s", s, strings.Join(scopeKinds, ", "))
+	if !slices.Contains(call.ScopeKinds, kind) || name == "" {
+		return "", fmt.Errorf("scope %q must be kind/name with a kind of %s", s, strings.Join(call.ScopeKinds, ", "))
 	}
 	return s, nil
 }
 
 func unitOf(t *ast.Term) (call.Unit, error) {
-	s, err := oneOf(t, []string{"usd_nano", "tokens", "requests"})
-	switch s {
-	case "tokens":
-		return call.UnitTokens, err
-	case "requests":
-		return call.UnitRequests, err
-	}
-	return call.UnitUSD, err
+	s, err := oneOf(t, limitUnits)
+	return call.Unit(max(slices.Index(limitUnits, s), 0)), err
 }
 
 func window(t *ast.Term) (call.Window, error) {
@@ -81,20 +110,24 @@ func window(t *ast.Term) (call.Window, error) {
 	err := eachMember(t, "a window", func(name string, v *ast.Term) (err error) {
 		switch name {
 		case "unit":
-			w.Unit, err = oneOf(v, []string{"minute", "hour", "day", "week", "month", "total"})
+			w.Unit, err = oneOf(v, call.WindowUnits)
 		case "size":
 			var n int64
 			n, err = positive(v)
-			w.Size = int(min(n, 1<<20))
+			w.Size = int(min(n, 1<<20)) // more than Check lets through
 		case "tz":
 			w.TZ, err = zoneName(v)
+		case "rolling":
+			w.Rolling, err = flag(v)
 		default:
-			err = fmt.Errorf("a window has no member %q: unit, size and tz are", name)
+			err = fmt.Errorf("a window has no member %q: unit, size, tz and rolling are", name)
 		}
 		return err
 	})
-	if err == nil && w.Unit == "" {
-		err = fmt.Errorf("a window must have a unit")
+	if err == nil {
+		rest := w
+		rest.TZ = "" // has been looked at, and Check would read its file
+		err = rest.Check()
 	}
 	return w, err
 }

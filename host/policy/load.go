@@ -2,9 +2,11 @@ package policy
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,9 +32,13 @@ type source struct {
 	modules  map[string]*ast.Module // by file
 	tests    map[string]*ast.Module // files *_test.rego, never part of what decides
 	data     map[string]any
-	schemas  map[string][]byte // schemas/NAME.json by name
-	probes   []byte            // probes.json, nil if there is none
+	schemas  map[string][]byte      // schemas/NAME.json by name
+	probes   []byte                 // probes.json, nil if there is none
+	logRules map[string]*ast.Module // package system.log: what of decisions is logged, never part of what decides
 	revision string
+	bundles  map[string]string // manifests' own names of the content, by bundle
+	parts    []part            // of several bundles, nil of one
+	manifest bundle.Manifest
 
 	catalogue Catalogue // the host's, not part of the bundle
 }
@@ -42,7 +48,7 @@ type source struct {
 func load(location string) (*source, error) {
 	files, err := readFiles(location)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read policy bundle %q: %w", location, err)
+		return nil, fmt.Errorf("cannot read policy bundle %q: %w: name a folder or a .tar.gz, or leave policy.bundle out for the shipped one", location, err)
 	}
 	src, err := parse(location, files)
 	if err != nil {
@@ -62,16 +68,46 @@ func readFiles(location string) (map[string][]byte, error) {
 	if info.IsDir() {
 		return collect(bundle.NewFSLoaderWithRoot(os.DirFS(location), ".").WithFollowSymlinks(true))
 	}
-	f, err := os.Open(location)
+	if info.Size() > maxBundle {
+		return nil, fmt.Errorf("it is larger than %d MiB", maxBundle>>20)
+	}
+	body, err := os.ReadFile(location)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return collect(bundle.NewTarballLoaderWithBaseURL(f, ""))
+	return fromTarball(body, belongs)
 }
 
 // collect reads what a bundle consists of; other files stay unread.
-func collect(l bundle.DirectoryLoader) (map[string][]byte, error) {
+func collect(l bundle.DirectoryLoader) (map[string][]byte, error) { return unpack(l, belongs) }
+
+// fromTarball reads the files of a gzipped tarball that are wanted.
+func fromTarball(body []byte, wanted func(name string) (bool, error)) (map[string][]byte, error) {
+	if err := Bounded(body); err != nil { // OPA's loader unpacks all of it before it hands out the first file
+		return nil, err
+	}
+	return unpack(bundle.NewTarballLoaderWithBaseURL(&slowly{Reader: bytes.NewReader(body)}, ""), wanted)
+}
+
+// Bounded reports an error for a tarball that is cut, or too large once it is
+// unpacked: OPA bounds single files, not their sum.
+func Bounded(tarball []byte) error {
+	zr, err := gzip.NewReader(&slowly{Reader: bytes.NewReader(tarball)})
+	if err != nil {
+		return fmt.Errorf("it is no .tar.gz: %w", err)
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(zr, maxBundle+1))
+	if err != nil {
+		return fmt.Errorf("it is cut or damaged: %w", err)
+	}
+	if n > maxBundle {
+		return fmt.Errorf("it is larger than %d MiB unpacked", maxBundle>>20)
+	}
+	return nil
+}
+
+// unpack reads the files that are wanted.
+func unpack(l bundle.DirectoryLoader, belongs func(name string) (bool, error)) (map[string][]byte, error) {
 	l = l.WithSizeLimitBytes(maxBundle).WithPathFormat(bundle.SlashRooted).WithFilter(hidden)
 	files, total := map[string][]byte{}, 0
 	for {
@@ -135,7 +171,8 @@ func belongs(name string) (bool, error) {
 }
 
 func parse(location string, files map[string][]byte) (*source, error) {
-	src := &source{files: files, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, schemas: map[string][]byte{}}
+	src := &source{files: files, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, schemas: map[string][]byte{},
+		logRules: map[string]*ast.Module{}}
 	inBundle := map[string][]byte{}
 	for name, body := range files {
 		switch {
@@ -149,7 +186,7 @@ func parse(location string, files map[string][]byte) (*source, error) {
 	}
 	b, err := bundle.NewCustomReader(&memory{files: inBundle, names: slices.Sorted(maps.Keys(inBundle))}).
 		WithBaseDir(location).WithSkipBundleVerification(true).WithProcessAnnotations(true).
-		WithRegoVersion(ast.RegoV1).WithCapabilities(capabilities()).Read()
+		WithRegoVersion(ast.RegoV1).WithCapabilities(capabilities()).WithLazyLoadingMode(false).Read()
 	if err != nil {
 		return nil, err
 	}
@@ -157,15 +194,33 @@ func parse(location string, files map[string][]byte) (*source, error) {
 		if m.Parsed.RegoVersionSpan() != ast.RegoVersionSpanOf(ast.RegoV1) {
 			return nil, fmt.Errorf("%s: only Rego v1 is read", m.Path)
 		}
-		if strings.HasSuffix(m.Path, "_test.rego") {
+		switch {
+		case strings.HasSuffix(m.Path, "_test.rego"):
 			src.tests[m.Path] = m.Parsed
-		} else {
+		case m.Parsed.Package.Path.HasPrefix(logRef):
+			src.logRules[m.Path] = m.Parsed
+		default:
 			src.modules[m.Path] = m.Parsed
 		}
 	}
-	src.data = b.Data
+	src.data, src.manifest = b.Data, b.Manifest
+	src.recoverSchema()
+	src.bundles = map[string]string{SoleBundle: b.Manifest.Revision}
 	src.revision = revision(b.Manifest.Revision, files)
 	return src, nil
+}
+
+// recoverSchema takes schemas/data.json out of the data, where opa build puts
+// it for its name.
+func (src *source) recoverSchema() {
+	schema, ok := src.data["schemas"].(map[string]any)
+	if _, is := schema["$schema"]; !ok || !is || src.schemas["data"] != nil {
+		return
+	}
+	if body, err := json.Marshal(schema); err == nil {
+		src.schemas["data"] = body
+		delete(src.data, "schemas")
+	}
 }
 
 // revision names a content: the manifest's own name for it, if any, and a hash,
@@ -190,20 +245,32 @@ func revision(name string, files map[string][]byte) string {
 	return sum
 }
 
-// memory hands files that have been read to OPA's bundle reader.
+// memory hands files that have been read to OPA's bundle reader, large data in
+// pieces: the reader merges them.
 type memory struct {
-	files map[string][]byte
-	names []string
+	files  map[string][]byte
+	names  []string
+	pieces [][]byte // of the file names[0] that are left
+	breaks
 }
 
 // NextFile implements bundle.DirectoryLoader.
 func (m *memory) NextFile() (*bundle.Descriptor, error) {
+	m.rest()
 	if len(m.names) == 0 {
 		return nil, io.EOF
 	}
 	name := m.names[0]
-	m.names = m.names[1:]
-	return bundle.NewDescriptor(name, "/"+name, bytes.NewReader(m.files[name])), nil
+	if m.pieces == nil {
+		if m.pieces = [][]byte{m.files[name]}; path.Base(name) == "data.json" {
+			m.pieces = split(m.files[name])
+		}
+	}
+	body := m.pieces[0]
+	if m.pieces = m.pieces[1:]; len(m.pieces) == 0 {
+		m.names, m.pieces = m.names[1:], nil
+	}
+	return bundle.NewDescriptor(name, "/"+name, bytes.NewReader(body)), nil
 }
 
 // The options of a loader: what is in memory has been through them.

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -16,10 +15,15 @@ const (
 
 // merge makes one decision of the units' verdicts; it can only restrict: any
 // denial denies, caps take the minimum, targets the intersection, filters and
-// limits the union (of the same limit the lowest), log the most private.
+// limits the union (of the same limit the lowest), log the most private. What
+// units in a dry run say is noted and does not count.
 func merge(verdicts []*verdict, revision string) *call.Decision {
 	d := &call.Decision{Allow: true, Revision: revision}
 	for _, v := range verdicts {
+		if v.dry {
+			d.Dry = append(d.Dry, v.reasons...)
+			continue
+		}
 		if v.denied {
 			d.Allow = false
 			d.Reasons = append(d.Reasons, v.reasons...)
@@ -33,10 +37,11 @@ func merge(verdicts []*verdict, revision string) *call.Decision {
 		d.Limits = append(d.Limits, v.obligations.limits...)
 		d.Log = first(logLevels, d.Log, v.obligations.log)
 		d.Cache = first(cacheModes, d.Cache, v.obligations.cache)
+		d.LogRequired = d.LogRequired || v.obligations.mustLog
 	}
 	slices.Sort(d.Filters)
 	d.Filters = slices.Compact(d.Filters)
-	d.Limits = lowest(d.Limits)
+	d.Limits = call.Strictest(d.Limits)
 	if d.Restricted && len(d.Targets) == 0 {
 		d.Allow = false
 		d.Reasons = append(d.Reasons, call.Reason{Code: CodeNoTarget})
@@ -71,19 +76,6 @@ func first(order []string, a, b string) string {
 		}
 	}
 	return ""
-}
-
-// lowest keeps, of limits with the same scope, unit and window, the lowest.
-func lowest(limits []call.Limit) []call.Limit {
-	slices.SortFunc(limits, func(a, b call.Limit) int {
-		return cmp.Or(
-			cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Unit, b.Unit),
-			cmp.Compare(a.Window.Unit, b.Window.Unit), cmp.Compare(a.Window.Size, b.Window.Size),
-			cmp.Compare(a.Window.TZ, b.Window.TZ), cmp.Compare(a.Max, b.Max))
-	})
-	return slices.CompactFunc(limits, func(a, b call.Limit) bool {
-		return a.Scope == b.Scope && a.Unit == b.Unit && a.Window == b.Window
-	})
 }
 
 // decisionSize is about what d takes in memory.

@@ -36,6 +36,18 @@ func TestMerge(t *testing.T) {
 	f("lowest of the same limit", call.Decision{Allow: true, Limits: []call.Limit{{Scope: "team/a", Window: day, Max: 3}, {Scope: "team/b", Window: day, Max: 9}}},
 		&verdict{obligations: obligations{limits: []call.Limit{{Scope: "team/b", Window: day, Max: 9}, {Scope: "team/a", Window: day, Max: 5}}}},
 		&verdict{obligations: obligations{limits: []call.Limit{{Scope: "team/a", Window: day, Max: 3}}}})
+	day3 := call.Limit{Scope: "team/a", Window: day, Max: 3}
+	warn, clamp, rolling, rate := day3, day3, day3, day3
+	warn.OnExceed, clamp.OnExceed, rolling.Window.Rolling = call.OnWarn, call.OnClamp, true
+	warn.Max, clamp.Max, rate.Unit, rate.Rate = 1, 2, call.UnitTokens, true
+	strict := clamp
+	strict.OnExceed = call.OnDeny
+	f("strictest of the same limit, what warns apart", call.Decision{Allow: true, Limits: []call.Limit{strict, warn}},
+		&verdict{obligations: obligations{limits: []call.Limit{warn, day3, clamp}}})
+	budget := rate
+	budget.Rate = false
+	f("limits that count apart", call.Decision{Allow: true, Limits: []call.Limit{day3, rolling, budget, rate}},
+		&verdict{obligations: obligations{limits: []call.Limit{rate, rolling, budget, day3}}})
 	f("most private log, safest cache", call.Decision{Allow: true, Log: "none", Cache: "deny"},
 		&verdict{obligations: obligations{log: "full", cache: "allow"}}, &verdict{obligations: obligations{log: "none", cache: "deny"}},
 		&verdict{obligations: obligations{log: "metadata"}})

@@ -7,15 +7,12 @@ import (
 	"github.com/signalbox-ai/signalbox/host/call"
 )
 
-// messages are the texts of the codes of the engine and of the default bundle;
-// {v} is the reason's value.
+// messages are the texts of the engine's own codes; {v} is the reason's value.
 var messages = map[string]string{
-	CodePolicyError:       "The gateway's policy could not decide on this request, so it is refused. Ask its operator to look at the log under this request's id.",
-	CodeNotPermitted:      "The gateway's policy does not permit this request. Ask its operator for access.",
-	CodeNoTarget:          "No target that could serve this model is allowed for you. Ask for another model, or the gateway's operator for access.",
-	"model_not_allowed":   "Model {v} is not allowed for this key. GET /v1/models lists what is there; ask the gateway's operator for access.",
-	"network_not_allowed": "This key may not be used from your network. Connect from an allowed network, or ask the gateway's operator.",
-	"tls_required":        "This key may only be used over TLS. Use an https:// address of the gateway.",
+	CodePolicyError:  "The gateway's policy could not decide on this request, so it is refused. Ask its operator to look at the log under this request's id.",
+	CodeNotPermitted: "The gateway's policy does not permit this request. Ask its operator for access.",
+	codeNoPolicy:     "Nobody has pushed a policy to this gateway yet, so every request is refused. Its operator does so with signalbox policy push.",
+	CodeNoTarget:     "No target that could serve this model is allowed for you. Ask for another model, or the gateway's operator for access.",
 }
 
 const maxShownValue = 200 // bytes
@@ -25,8 +22,10 @@ func Message(r call.Reason) string { return render(messages, r) }
 
 // Message renders a denial by the bundle's own text for its code
 // (data.signalbox.messages) where it has one.
-func (e *Engine) Message(r call.Reason) string {
-	if s := e.snap.Load(); s.messages[r.Code] != "" {
+func (e *Engine) Message(r call.Reason) string { return e.snap.Load().message(r) }
+
+func (s *snapshot) message(r call.Reason) string {
+	if s.messages[r.Code] != "" {
 		return render(s.messages, r)
 	}
 	return render(messages, r)

@@ -18,9 +18,11 @@ import (
 type probe struct {
 	Name      string          `json:"name"`
 	Input     json.RawMessage `json:"input"`
-	Catalogue Catalogue       `json:"catalogue"` // in place of the host's, which changes; the host's if absent
+	Catalogue *Catalogue      `json:"catalogue"` // in place of the host's, which changes; the host's if absent
 	Allow     *bool           `json:"allow"`
 	Codes     []string        `json:"codes"` // denial codes, in any order; not checked if absent
+
+	units map[string]bool // that it is for, nil: all
 }
 
 // probeLimit is generous: a probe looks for errors, not for speed.
@@ -33,7 +35,7 @@ const sampleInput = `{"v": 1,
  "net": {"ip": "192.0.2.1", "zones": [], "tls": true},
  "time": {"day": 20779, "weekday": "mon", "hour": 12, "minute": 0, "tz": "UTC"},
  "request": {"op": "chat", "method": "POST", "path": "", "model": "openai/gpt-4o-mini", "pipeline": "", "data_class": "",
-  "modalities": {"in": ["text"], "out": ["text"]}, "tools": [], "stream": false, "max_tokens": 0,
+  "modalities": {"in": ["text"], "out": ["text"]}, "tools": [], "tool": {"server": "", "name": ""}, "stream": false, "max_tokens": 0,
   "input_size": "1k", "priority": "normal"},
  "call": {"id": "req_0000000000000", "unix_ms": 1795305600000, "est_input_tokens": 10, "headers": {}}}`
 
@@ -92,7 +94,7 @@ func (s *snapshot) run(src *source, p probe) error {
 	b := s.units[0].bundle
 	if p.Catalogue != nil {
 		other := *src
-		other.catalogue = p.Catalogue
+		other.catalogue = *p.Catalogue
 		data, err := open(&other)
 		if err != nil {
 			return err
@@ -103,7 +105,7 @@ func (s *snapshot) run(src *source, p probe) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.decideInput(b, input)
+	d, err := s.decideUnits(p.units, b, input)
 	if err != nil {
 		return err
 	}
@@ -122,16 +124,24 @@ func (s *snapshot) run(src *source, p probe) error {
 	return nil
 }
 
-// decideInput evaluates every unit on a document, past all memory. b is the
-// bundle, or has other data.
+// decideInput evaluates every unit on a document, past all memory and any dry
+// run. b is the bundle, or has other data.
 func (s *snapshot) decideInput(b *compiled, input *ast.Term) (*call.Decision, error) {
+	return s.decideUnits(nil, b, input)
+}
+
+// decideUnits is decideInput by some of the units, nil: all.
+func (s *snapshot) decideUnits(some map[string]bool, b *compiled, input *ast.Term) (*call.Decision, error) {
 	var verdicts []*verdict
 	for _, u := range s.units {
-		v, err := u.evalOn(b, input, newDeadline(probeLimit))
+		if some != nil && !some[u.name] {
+			continue
+		}
+		v, err := u.evalOn(b, input, newDeadline(probeLimit), nil)
 		if err != nil {
 			return nil, err
 		}
-		verdicts = append(verdicts, v)
+		verdicts = append(verdicts, v.inEarnest())
 	}
 	return merge(verdicts, s.revision), nil
 }

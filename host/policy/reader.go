@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,15 +26,18 @@ type reader struct {
 	by   asker
 
 	key      []byte     // space for keys
+	whole    []byte     // space for the key of the whole decision
 	section  []byte     // space for the key of a section of the input
 	verdicts []*verdict // one a unit
 	ip, id   []byte
+	attrs    []string // names of the principal's, sorted, while they are written
 	tools    []string // sorted, without duplicates; they alias the body
 	haveTool bool
 	clock    clock
 	haveTime bool
-	input    *ast.Term // nil until something is evaluated
-	deadline *deadline // of the whole decision, from the first evaluation on
+	input    *ast.Term            // nil until something is evaluated
+	deadline *deadline            // of the whole decision, from the first evaluation on
+	rules    topdown.VirtualCache // what they have come to for input
 }
 
 // environment is what a snapshot adds to the input.
@@ -42,6 +46,7 @@ type environment struct {
 	location *time.Location
 	headers  []string // the request headers that the bundle names, sorted
 	limit    time.Duration
+	classes  map[string]dataClass // of data.signalbox.classes, by name
 	sections sections
 }
 
@@ -65,12 +70,13 @@ func getReader(c *call.Call, env *environment) *reader {
 const maxKeptKey = 64 << 10
 
 func putReader(r *reader) {
-	if cap(r.key) > maxKeptKey {
-		r.key, r.tools = nil, nil
+	if max(cap(r.key), cap(r.whole)) > maxKeptKey {
+		r.key, r.whole, r.tools = nil, nil, nil
 	}
+	clear(r.attrs)
 	clear(r.tools)
 	clear(r.verdicts)
-	r.call, r.env, r.input, r.deadline = nil, nil, nil, nil
+	r.call, r.env, r.input, r.deadline, r.rules = nil, nil, nil, nil, nil
 	r.by = asker{}
 	r.tools, r.verdicts = r.tools[:0], r.verdicts[:0]
 	r.haveTool, r.haveTime = false, false
@@ -82,6 +88,9 @@ func putReader(r *reader) {
 func (r *reader) evaluation() (*ast.Term, topdown.Cancel) {
 	if r.input == nil {
 		r.input, r.deadline = r.document(), newDeadline(r.env.limit)
+	}
+	if r.rules == nil {
+		r.rules = topdown.NewVirtualCache()
 	}
 	return r.input, r.deadline
 }
@@ -101,11 +110,25 @@ func (r *reader) callID() string {
 
 func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
+// auth is how the caller showed who it is: by a virtual key where nothing else
+// is said.
+func (r *reader) auth() string { return cmp.Or(r.call.Principal.Auth, "key") }
+
 func (r *reader) model() string {
 	if r.call.Model == nil {
 		return ""
 	}
 	return r.call.Model.Name
+}
+
+// tool is what a call of a tool server's asks for, by the name of its model:
+// mcp/SERVER/TOOL.
+func (r *reader) tool() (server, name string) {
+	if r.call.Op != wire.OpTool || r.call.Model == nil {
+		return "", ""
+	}
+	server, name, _ = strings.Cut(strings.TrimPrefix(r.call.Model.Name, "mcp/"), "/")
+	return server, name
 }
 
 func (r *reader) method() string {
@@ -218,4 +241,21 @@ func sizeBucket(n int) string {
 		}
 	}
 	return "max"
+}
+
+// roundTokens rounds up to the next number with two decimal or four binary
+// digits: a caller that goes through all numbers makes some hundred keys, and
+// the round numbers that policies compare with stay what they are.
+func roundTokens(n int64) int64 {
+	if n <= 16 || n > 1<<40 {
+		return min(n, 1<<40)
+	}
+	decimal, binary := int64(1), int64(1)
+	for n > 100*decimal {
+		decimal *= 10
+	}
+	for n > 16*binary {
+		binary *= 2
+	}
+	return min((n+decimal-1)/decimal*decimal, (n+binary-1)/binary*binary)
 }

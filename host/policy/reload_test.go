@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -127,6 +128,55 @@ func errorsOf(errs ...error) error {
 		}
 	}
 	return nil
+}
+
+// TestBombIsRefused: files that are no part of a bundle count too, and nothing
+// is unpacked into memory to find out.
+func TestBombIsRefused(t *testing.T) {
+	var out bytes.Buffer
+	zw, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tw := tar.NewWriter(zw)
+	zeros := make([]byte, 9<<20)
+	for i := range 8 {
+		if err := tw.WriteHeader(&tar.Header{Name: fmt.Sprintf("note-%d.txt", i), Mode: 0o600, Size: int64(len(zeros))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tw.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(tw.Close(), zw.Close()); err != nil {
+		t.Fatal(err)
+	}
+	f := func(err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "larger than 64 MiB unpacked") {
+			t.Errorf("got %v", err)
+		}
+	}
+	_, err = files{}.open(t).Try(out.Bytes())
+	f(err)
+	_, err = newPiece("org", out.Bytes(), nil)
+	f(err)
+	path := filepath.Join(t.TempDir(), "bomb.tar.gz")
+	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Check(path, Options{})
+	f(err)
+	f(Bounded(out.Bytes()))
+}
+
+// TestChangeBeforeTheFirstBundle: the watch begins before there is one.
+func TestChangeBeforeTheFirstBundle(t *testing.T) {
+	e := &Engine{opts: Options{Path: filepath.Join(t.TempDir(), "nowhere")}.withDefaults(), units: map[string]*unitStats{}}
+	e.changed()
+	if e.Revision() != "" || e.lastErr == nil {
+		t.Errorf("got revision %q, error %v", e.Revision(), e.lastErr)
+	}
 }
 
 func TestUnreadableFileIsNotLeftOut(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -21,9 +22,14 @@ type snapshot struct {
 	revision string
 	units    []*unit
 	env      environment
+	whole    *memo[call.Decision] // by all fields that units read; nil: some unit is not remembered
+	fields   []field              // of all units
+	answered atomic.Uint64        // from whole: a hit of every unit
 	merged   *memo[call.Decision] // by the ids of the units' verdicts
 	failed   []*call.Decision     // by unit: what a request gets when it decided nothing
 	messages map[string]string    // denial code → text, of the bundle
+	log      *LogRules            // of the bundle, nil: it has none
+	active   *Active
 }
 
 // build compiles and checks a bundle. It returns a snapshot that has passed
@@ -38,13 +44,14 @@ func build(src *source, o *Options) (*snapshot, error) {
 		return nil, err
 	}
 	s := &snapshot{revision: src.revision}
-	share := o.MemoBytes / int64(len(rules)+1)
+	share := o.MemoBytes / int64(len(rules)+2)
 	for _, r := range rules {
 		u, err := newUnit(r, b, analyse(b.compiler, r.entries()))
 		if err != nil {
 			return nil, err
 		}
 		u.decode.filters = o.Filters
+		u.dryRun(o.DryRun)
 		if len(u.reads.uncached) == 0 {
 			u.memo = newMemo[verdict](memoSets, share)
 		}
@@ -53,6 +60,7 @@ func build(src *source, o *Options) (*snapshot, error) {
 			Reasons: []call.Reason{{Unit: u.name, Code: CodePolicyError}}})
 	}
 	s.merged = newMemo[call.Decision](memoSets, share)
+	s.rememberWhole(share)
 	s.env.limit = o.Deadline
 	s.env.sections.principals = newMemo[ast.Term](sectionSets, sectionBytes)
 	if err := s.env.read(src, s.units); err != nil {
@@ -61,12 +69,18 @@ func build(src *source, o *Options) (*snapshot, error) {
 	if s.messages, err = messagesOf(src); err != nil {
 		return nil, err
 	}
-	return s, errors.Join(s.unusedRules(b), s.missingData(b))
+	if s.log, err = newLogRules(src, b); err != nil {
+		return nil, err
+	}
+	return s, errors.Join(s.unusedRules(b), s.missingData(b), s.knownUnits(o.DryRun), s.permitStays(o.DryRun))
 }
 
 // read takes from the bundle's data what goes into the input.
 func (env *environment) read(src *source, units []*unit) (err error) {
 	if env.zones, err = newZoneTable(signalboxData(src)["zones"]); err != nil {
+		return err
+	}
+	if env.classes, err = newClasses(signalboxData(src)["classes"]); err != nil {
 		return err
 	}
 	tz, ok := signalboxData(src)["tz"].(string)
@@ -86,7 +100,7 @@ func signalboxData(src *source) map[string]any {
 }
 
 // hiddenHeaders may hold the caller's secrets.
-var hiddenHeaders = []string{"authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
+var hiddenHeaders = []string{"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
 
 // headersRead lists the request headers that units name.
 func headersRead(units []*unit) ([]string, error) {
@@ -156,7 +170,7 @@ func isThere(b *compiled, index []indexedRule, ref ast.Ref) bool {
 			return true
 		}
 	}
-	if ref.HasPrefix(modelsRef) { // what a model has is a matter of types, which models there are is the host's
+	if ref.HasPrefix(modelsRef) || ref.HasPrefix(aliasesRef) { // what a model has is a matter of types, which ones there are is the host's
 		return true
 	}
 	path, err := storage.NewPathForRef(ref)
@@ -170,21 +184,55 @@ func isThere(b *compiled, index []indexedRule, ref ast.Ref) bool {
 // decide asks every unit and merges what they say. When all answers are
 // remembered it allocates nothing.
 func (s *snapshot) decide(r *reader) (*call.Decision, error) {
+	if s.whole != nil {
+		r.whole = r.appendKey(r.whole[:0], s.fields)
+		if d := s.whole.get(r.whole, r.by); d != nil {
+			s.answered.Add(1)
+			return d, nil
+		}
+	}
+	keep := s.whole != nil && len(r.whole) <= maxKey
 	for i, u := range s.units {
 		v, err := u.ask(r)
-		if err != nil {
+		switch {
+		case err != nil && u.decode.dry:
+			v, keep = u.dryFailure, false
+		case err != nil:
 			return s.failed[i], err
 		}
 		r.verdicts = append(r.verdicts, v)
 	}
+	d := s.merge(r)
+	if keep {
+		s.whole.put(r.whole, d, decisionSize(d), r.by)
+	}
+	return d, nil
+}
+
+// merge makes one decision of the verdicts, or finds it.
+func (s *snapshot) merge(r *reader) *call.Decision {
 	r.key = r.key[:0]
 	for _, v := range r.verdicts {
 		r.key = binary.LittleEndian.AppendUint64(r.key, v.id)
 	}
 	if d := s.merged.get(r.key, r.by); d != nil {
-		return d, nil
+		return d
 	}
 	d := merge(r.verdicts, s.revision)
 	s.merged.put(r.key, d, decisionSize(d), r.by)
-	return d, nil
+	return d
+}
+
+// rememberWhole has whole decisions remembered where every unit is: one key is
+// made in place of one a unit.
+func (s *snapshot) rememberWhole(share int64) {
+	for _, u := range s.units {
+		if u.memo == nil {
+			return
+		}
+		s.fields = append(s.fields, u.reads.fields...)
+	}
+	slices.SortFunc(s.fields, compareFields)
+	s.fields = slices.Compact(s.fields)
+	s.whole = newMemo[call.Decision](memoSets, share)
 }

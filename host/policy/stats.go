@@ -11,7 +11,7 @@ type Stats struct {
 	LastError    error  // of the last reload, nil if it went well
 	Kept         bool   // the configured bundle was refused at the start, LastError says why: what it last was is served
 	KeepErrors   uint64 // accepted bundles that could not be kept
-	MemoBytes    int64  // of all units and the merged decisions
+	MemoBytes    int64  // of all units, the merged and the whole decisions
 	Units        []UnitStats
 }
 
@@ -28,17 +28,19 @@ type UnitStats struct {
 
 // Stats returns the counters as they are now.
 func (e *Engine) Stats() Stats {
-	e.mu.Lock()
-	lastErr, kept := e.lastErr, e.kept
-	e.mu.Unlock()
+	e.mu.Lock() // a new snapshot takes over what the old one has counted
+	defer e.mu.Unlock()
 	s := e.snap.Load()
 	st := Stats{
-		Revision: s.revision, LastError: lastErr, Kept: kept, KeepErrors: e.keepErrors.Load(), MemoBytes: s.merged.bytes.Load(),
+		Revision: s.revision, LastError: e.lastErr, Kept: e.kept, KeepErrors: e.keepErrors.Load(), MemoBytes: s.merged.bytes.Load(),
 		Decisions: e.decisions.Load(), Denials: e.denials.Load(), Failures: e.failures.Load(),
 		Reloads: e.reloads.Load(), ReloadErrors: e.reloadErrors.Load(),
 	}
+	if s.whole != nil {
+		st.MemoBytes += s.whole.bytes.Load()
+	}
 	for _, u := range s.units {
-		us := UnitStats{Name: u.name, Hits: u.stats.hits.Load(), Misses: u.stats.misses.Load(), Errors: u.stats.errors.Load()}
+		us := UnitStats{Name: u.name, Hits: u.stats.hits.Load() + s.answered.Load(), Misses: u.stats.misses.Load(), Errors: u.stats.errors.Load()}
 		if u.memo != nil {
 			us.Cached, us.Entries, us.Bytes = true, u.memo.entries.Load(), u.memo.bytes.Load()
 		}

@@ -33,11 +33,34 @@ func TestBundleRefused(t *testing.T) {
 	f("randomness", files{"u": `deny contains {"code": "x"} if rand.intn("a", 2) == 1`}, "undefined function rand.intn")
 	f("wall clock of certificates", files{"u": `deny contains {"code": "x"} if crypto.x509.parse_and_verify_certificates(input.principal.user)[0]`}, "undefined function crypto.x509")
 	f("environment", files{"u": `deny contains {"code": "x"} if opa.runtime().env.HOME`}, "undefined function opa.runtime")
+	f("template that loops", files{"u": `deny contains {"code": "x"} if strings.render_template("{{.}}", input.principal) == "a"`}, "undefined function strings.render_template")
 	f("denial with a text that may be undefined", files{"u": `deny contains {"code": "x", "v": data.t[input.principal.team].name} if input.net.tls == false`, "data.json": `{"t": {}}`},
 		"the denial would vanish")
 	f("denial with a rendered message", files{"u": `deny contains {"code": "x", "v": sprintf("%s", [input.principal.team])} if input.net.tls == false`},
 		"the denial would vanish")
 	f("denial with an optional attribute", files{"u": `deny contains {"code": "x", "v": input.principal.attrs.a} if input.net.tls == false`}, "the denial would vanish")
+	table := `{"t": {"a": ["m"]}, "caps": {"a": 1}}`
+	f("negated call of what may be undefined", files{"u": `deny contains {"code": "x"} if not startswith(data.t[input.principal.team], "a")`, "data.json": table}, "the denial would vanish")
+	f("negated comparison of what may be undefined", files{"u": `deny contains {"code": "x"} if not data.caps[input.principal.team] <= 3`, "data.json": table}, "the denial would vanish")
+	f("negated membership in what may be undefined", files{"u": `deny contains {"code": "x"} if not input.request.model in data.t[input.principal.team]`, "data.json": table}, "the denial would vanish")
+	f("negated call within a call", files{"u": `deny contains {"code": "x"} if not count(data.t[input.principal.team]) > 3`, "data.json": table}, "the denial would vanish")
+	undefinedCall := "\ng(t) := 1 if t == \"a\""
+	f("negated comparison of a function that may be undefined", files{"u": `deny contains {"code": "x"} if not g(input.principal.team) == 1` + undefinedCall}, "the denial would vanish")
+	f("negated function of one that may be undefined", files{"u": `deny contains {"code": "x"} if not abs(g(input.principal.team))` + undefinedCall}, "the denial would vanish")
+	f("negated function of what may be undefined", files{"u": `deny contains {"code": "x"} if not g(data.t[input.principal.team])` + undefinedCall, "data.json": table}, "the denial would vanish")
+	f("negated reference by what may be undefined", files{"u": `deny contains {"code": "x"} if not data.caps[g(input.principal.team)]` + undefinedCall, "data.json": table}, "the denial would vanish")
+	f("negation in a rule that a denial goes by", files{"u": `deny contains {"code": "x"} if strange
+strange if not startswith(data.t[input.principal.team], "a")`, "data.json": table}, "the denial would vanish")
+	f("negation in a function of another package", files{"u": `deny contains {"code": "x"} if data.lib.strange(input.principal.team)`,
+		"lib.rego": "package lib\n\nstrange(team) if not startswith(data.t[team], \"a\")\n", "data.json": table}, "the denial would vanish")
+	f("negation after else", files{"u": `deny contains {"code": "x"} if strange == 2
+strange := 1 if {
+	input.net.tls
+} else := 2 if not startswith(data.t[input.principal.team], "a")`, "data.json": table}, "the denial would vanish")
+	f("negation in every", files{"u": `deny contains {"code": "x"} if {
+	every tool in input.request.tools { not startswith(data.t[tool], "a") }
+}`, "data.json": table}, "the denial would vanish")
+	f("negation in a comprehension", files{"u": `deny contains {"code": "x"} if count({tool | some tool in input.request.tools; not startswith(data.t[tool], "a")}) > 0`, "data.json": table}, "the denial would vanish")
 	f("deny that is not a set", files{"u": `deny if input.net.tls == false`}, "deny must be a set")
 	f("deny below the rule", files{"u": `deny.a contains {"code": "x"} if input.net.tls == false`}, "deny must be a set")
 	f("unit that is too deep", files{"a/b.rego": "package signalbox.units.a.b\n\ndeny contains {\"code\": \"x\"} if input.net.tls == false"}, "is not a unit")
@@ -106,6 +129,25 @@ func TestRequestRefused(t *testing.T) {
 	f("several denials", unit("deny contains {\"code\": \"b\"} if input.principal.team == \"boom\"\ndeny contains {\"code\": \"a\", \"v\": input.principal.team} if input.principal.team == \"boom\""), "a,b")
 }
 
+// TestNegationsThatHold are those that may stand in a denial: they hold where a
+// part is undefined.
+func TestNegationsThatHold(t *testing.T) {
+	f := func(body string) {
+		t.Helper()
+		e := files{"u": "deny contains {\"code\": \"x\"} if not " + body,
+			"data.json": `{"t": {"core": true}, "caps": {"core": 1}, "list": ["core"]}`}.open(t)
+		wantAllowed(t, e.Decide(sampleCall()))
+		bad := sampleCall()
+		bad.Principal.Team = "boom"
+		wantDenied(t, e.Decide(bad), "x")
+	}
+	f(`data.t[input.principal.team]`)
+	f(`data.caps[input.principal.team] == 1`)
+	f("fits(input.principal.team, 1)\nfits(n, most) if data.caps[n] <= most")
+	f(`input.principal.team in data.list`)
+	f(`count([1 | data.caps[input.principal.team] > 0]) > 0`)
+}
+
 // TestVerdictRefused gives units that answer what they must not.
 func TestVerdictRefused(t *testing.T) {
 	f := func(rule string) {
@@ -149,5 +191,13 @@ func TestVerdictRefused(t *testing.T) {
 	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"unit": "day", "tz": "Mars/X"}}] if WHEN`)
 	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"size": 1}}] if WHEN`)
 	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"unit": "day", "size": 0}}] if WHEN`)
-	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"unit": "day"}, "on_exceed": "warn"}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"unit": "day", "size": 20000}}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"unit": "total", "rolling": true}}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"unit": "day", "rolling": 1}}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"unit": "day"}, "on_exceed": "shrug"}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "usd_nano", "max": 5, "window": {"unit": "day"}, "rate": true}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "requests", "max": 5, "window": {"unit": "day"}, "rate": 1}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "concurrent", "max": 5, "window": {"unit": "day"}}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "concurrent", "max": 5, "rate": false}] if WHEN`)
+	f(`obligations["limits"] := [{"scope": "team/a", "unit": "concurrent"}] if WHEN`)
 }

@@ -25,6 +25,8 @@ type unit struct {
 	memo   *memo[verdict] // nil: the unit is evaluated every time
 	known  interner
 	stats  *unitStats
+
+	dryFailure *verdict // what an evaluation that fails comes to in a dry run
 }
 
 // unitStats outlive a snapshot, so that counters never go back.
@@ -65,9 +67,11 @@ func (u *unit) ask(r *reader) (*verdict, error) {
 		}
 	}
 	u.stats.misses.Add(1)
-	v, err := u.eval(r.evaluation())
+	input, cancel := r.evaluation()
+	v, err := u.evalOn(u.bundle, input, cancel, r.rules)
 	if err != nil {
 		u.stats.errors.Add(1)
+		r.rules = nil // it may hold what was given up half-way
 		return nil, err
 	}
 	if u.memo != nil && len(r.key) <= maxKey {
@@ -78,30 +82,44 @@ func (u *unit) ask(r *reader) (*verdict, error) {
 
 // eval evaluates the unit; an error means that it decided nothing.
 func (u *unit) eval(input *ast.Term, cancel topdown.Cancel) (*verdict, error) {
-	return u.evalOn(u.bundle, input, cancel)
+	return u.evalOn(u.bundle, input, cancel, nil)
 }
 
-// evalOn is eval on b, which may have other data.
-func (u *unit) evalOn(b *compiled, input *ast.Term, cancel topdown.Cancel) (v *verdict, err error) {
+// evalOn is eval on b, which may have other data. What rules have come to on the
+// same b and input may be given in shared, so that units work out once what they
+// share.
+func (u *unit) evalOn(b *compiled, input *ast.Term, cancel topdown.Cancel, shared topdown.VirtualCache) (v *verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			v, err = nil, fmt.Errorf("cannot evaluate unit %q: panic: %v", u.name, p)
 		}
 	}()
-	q := topdown.NewQuery(u.query).
+	return u.answer(u.queryOn(b, input, cancel).WithVirtualCache(shared))
+}
+
+func (u *unit) queryOn(b *compiled, input *ast.Term, cancel topdown.Cancel) *topdown.Query {
+	return topdown.NewQuery(u.query).
 		WithCompiler(b.compiler).WithStore(b.store).WithTransaction(b.txn).
 		WithInput(input).WithCancel(cancel).WithMetrics(metrics.NoOp()).
 		WithInterQueryBuiltinValueCache(u.values).
 		WithStrictBuiltinErrors(true) // else a bad pattern makes its rule undefined: no denial
+}
+
+var errUndefined = errors.New("permit or obligations is undefined: give it a default")
+
+// answer evaluates q, which must have one answer.
+func (u *unit) answer(q *topdown.Query) (v *verdict, err error) {
 	answers := 0
 	err = q.Iter(context.Background(), func(qr topdown.QueryResult) error {
 		answers++
-		var err error
-		v, err = u.known.intern(&u.decode, qr)
+		err := fits(qr)
+		if err == nil {
+			v, err = u.known.intern(&u.decode, qr)
+		}
 		return err
 	})
 	if err == nil && answers != 1 {
-		err = errors.New("permit or obligations is undefined: give it a default")
+		err = errUndefined
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot evaluate unit %q: %w", u.name, err)

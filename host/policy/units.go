@@ -42,6 +42,9 @@ func findUnits(modules map[string]*ast.Module) ([]*unitRules, error) {
 	byName := map[string]*unitRules{}
 	for _, file := range slices.Sorted(maps.Keys(modules)) {
 		m := modules[file]
+		if err := plainNegations(m); err != nil {
+			return nil, err
+		}
 		if !m.Package.Path.HasPrefix(unitsRef) {
 			if err := refuseVerdicts(m); err != nil {
 				return nil, err
@@ -120,35 +123,4 @@ func (u *unitRules) add(m *ast.Module) error {
 		}
 	}
 	return nil
-}
-
-// plainDenial refuses a denial whose head reads what may be undefined: it would
-// vanish with it, and the request would be allowed. In the body the same
-// reference is a condition that everybody can see.
-func plainDenial(r *ast.Rule) error {
-	obj, ok := r.Head.Key.Value.(ast.Object)
-	if !ok {
-		return nil
-	}
-	return obj.Iter(func(k, v *ast.Term) error {
-		if !alwaysDefined(v) {
-			return fmt.Errorf("%s: %s of a denial may be undefined, and the denial would vanish with it: "+
-				"use a constant or a field of the input, or bind it in the rule's body", r.Location, k)
-		}
-		return nil
-	})
-}
-
-func alwaysDefined(t *ast.Term) bool {
-	switch v := t.Value.(type) {
-	case ast.String, ast.Number, ast.Boolean, ast.Null, ast.Var:
-		return true
-	case ast.Ref:
-		if !v.HasPrefix(ast.InputRootRef) || len(v.StringPrefix()) != len(v) {
-			return false
-		}
-		fields := fieldsUnder(stringPath(v))
-		return len(fields) == 1 && fields[0].name == ""
-	}
-	return false
 }

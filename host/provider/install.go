@@ -14,6 +14,7 @@ import (
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/provider/depot"
+	"github.com/signalbox-ai/signalbox/host/trust"
 	pb "github.com/signalbox-ai/signalbox/sdk/provider/proto/v1"
 )
 
@@ -33,7 +34,7 @@ type Upload struct {
 }
 
 // SetTrust says whose signatures count from now on.
-func (s *Supervisor) SetTrust(t depot.Trust) { s.trust.Store(&t) }
+func (s *Supervisor) SetTrust(t trust.Keys) { s.trust.Store(&t) }
 
 // Install checks an adapter, asks it for its name and version, and keeps it in
 // the depot. It serves nothing yet, unless nothing of that name is there.

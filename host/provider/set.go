@@ -128,7 +128,7 @@ func (s *Supervisor) prepare(ctx context.Context, e, before *entry) error {
 // newProvider keeps the credentials of old that are the same: a benched one
 // stays benched, and a token good.
 func newProvider(spec *Spec, old *call.Provider, minted bool) *call.Provider {
-	p := &call.Provider{Name: spec.Name, Timeouts: spec.Timeouts, Awaiting: spec.Awaiting}
+	p := &call.Provider{Name: spec.Name, Timeouts: spec.Timeouts, Drain: spec.Drain, Awaiting: spec.Awaiting, Propagate: spec.Propagate}
 	for _, c := range spec.Credentials {
 		p.Credentials = append(p.Credentials, credential(c, old, minted))
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/provider/egress"
@@ -32,6 +33,8 @@ type Spec struct {
 	// that it needs: one will be given while it runs.
 	Awaiting  bool
 	Timeouts  call.Timeouts
+	Drain     time.Duration // of answers whose callers have left; 0: none
+	Propagate bool          // tell it of traces
 	Isolation Isolation
 
 	raw     []byte // Config as JSON; the map may be changed by its owner
@@ -184,7 +187,7 @@ func (s *Spec) sameButProgram(o *Spec) bool {
 
 // sameProvider reports whether requests see no difference between s and o.
 func (s *Spec) sameProvider(o *Spec) bool {
-	return slices.Equal(s.Credentials, o.Credentials) && s.Timeouts == o.Timeouts
+	return slices.Equal(s.Credentials, o.Credentials) && s.Timeouts == o.Timeouts && s.Drain == o.Drain && s.Propagate == o.Propagate
 }
 
 // resolve checks s as far as that needs no adapter.

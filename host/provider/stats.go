@@ -21,6 +21,7 @@ type Stat struct {
 	Restarts  int       `json:"restarts"`
 	InFlight  int64     `json:"in_flight"` // requests that the process serves
 	Endpoints []string  `json:"endpoints"` // "chat/openai-chat direct api.openai.com:443"
+	Hosts     []string  `json:"-"`         // where its credentials may go
 	LastError string    `json:"last_error,omitempty"`
 }
 
@@ -66,7 +67,7 @@ func (u *unit) setState(state State, err error) {
 	}
 	if u.in != nil {
 		u.stat.PID, u.counter = u.in.proc.pid(), u.in.counter
-		u.stat.Version = clip(u.in.about.GetVersion())
+		u.stat.Version, u.stat.Hosts = clip(u.in.about.GetVersion()), u.in.hosts
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/provider/depot"
+	"github.com/signalbox-ai/signalbox/host/trust"
 )
 
 // Options of a Supervisor.
@@ -35,7 +36,7 @@ type Supervisor struct {
 	life   context.Context // until Stop
 	end    context.CancelFunc
 	images images
-	trust  atomic.Pointer[depot.Trust]
+	trust  atomic.Pointer[trust.Keys]
 	logs   rings
 
 	apply   sync.Mutex // held while a Set is being made
@@ -59,7 +60,7 @@ func New(opts Options) (*Supervisor, error) {
 	}
 	s := &Supervisor{opts: opts, timing: defaultTiming(), run: run, spawn: newSpawner(),
 		images: images{folder: run.folder}, units: map[*unit]struct{}{}, renew: map[string]bool{}}
-	s.trust.Store(&depot.Trust{})
+	s.trust.Store(&trust.Keys{})
 	if opts.Drain > 0 {
 		s.timing.drain = opts.Drain
 	}

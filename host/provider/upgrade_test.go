@@ -15,6 +15,7 @@ import (
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/provider/depot"
+	"github.com/signalbox-ai/signalbox/host/trust"
 )
 
 // versioned is this test's program with a tail, by which it knows its version:
@@ -100,7 +101,7 @@ func TestInstall(t *testing.T) {
 	refused(Upload{Body: program("3"), Entry: "fake", Name: "../x"}, "adapter name")
 	refused(Upload{Body: strings.NewReader("#!/bin/false\n"), Entry: "x"}, "cannot shake hands")
 	refused(Upload{Body: program("3"), Entry: "fake", Signature: "x"}, ".minisig")
-	s.SetTrust(depot.Trust{Required: true})
+	s.SetTrust(trust.Keys{Required: true})
 	refused(Upload{Body: program("3"), Entry: "fake"}, "require_signature")
 	if _, err := s.Apply(t.Context(), []Spec{fakeSpec()}); err == nil || !strings.Contains(err.Error(), "is not signed") {
 		t.Errorf("got %v", err)

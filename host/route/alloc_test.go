@@ -5,6 +5,9 @@ package route
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/signalbox-ai/signalbox/host/lane"
+	"github.com/signalbox-ai/signalbox/host/wasm/record"
 )
 
 // leakCalls is how often the leak test calls; the race detector makes guests slow.
@@ -25,5 +28,55 @@ func TestPlanAllocatesNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(2000, func() { Builtin(c) }); n != 0 {
 			t.Errorf("%v allocations in Builtin; want 0", n)
 		}
+	}
+}
+
+func TestObserveAllocatesNothing(t *testing.T) {
+	h := &Handle{}
+	h.pump.waiting, h.pump.wake, h.pump.full = make([]record.Outcome, 0, 4), make(chan struct{}, 1), make(chan struct{}, 1)
+	h.pump.on.Store(true)
+	c := ended(7)
+	if n := testing.AllocsPerRun(1000, func() { h.pump.waiting = h.pump.waiting[:0]; h.Observe(c) }); n != 0 {
+		t.Errorf("%v allocations; want 0", n)
+	}
+}
+
+// TestNeedsAllocateNothing once what they are has been found.
+func TestNeedsAllocateNothing(t *testing.T) {
+	c := needed()
+	c.Need(allNeeds)
+	b := make([]byte, recordSize(c, allNeeds))
+	if n := testing.AllocsPerRun(1000, func() { encode(b, c, noon.UnixMilli(), 7, allNeeds) }); n != 0 {
+		t.Errorf("%v allocations in encode; want 0", n)
+	}
+	var r Recording
+	if n := testing.AllocsPerRun(1000, func() { (*Handle)(nil).Keep(c, &r) }); n != 0 {
+		t.Errorf("%v allocations in Keep; want 0", n)
+	}
+}
+
+func TestLanesAllocateNothing(t *testing.T) {
+	l := newLanes(t)
+	active, canary, shadow := l.version(shipped(t), false), l.version(fussy(nil, nil), false), l.version(shipped(t), true)
+	c := someCall(rand.New(rand.NewPCG(1, 2)), 8)
+	for _, by := range []lane.By{lane.ByKey, lane.ByRequest, lane.BySession} {
+		l.Put("m", lane.Lanes{Active: active, Canary: canary, Share: 0.5, By: by, Guard: lane.DefaultGuard})
+		h, id := l.Handle("m"), c.ID
+		if n := testing.AllocsPerRun(2000, func() {
+			c.ID++
+			h.Plan(c)
+			h.Outcome(&c.Plan, Outcome{TTFT: 1})
+		}); n != 0 {
+			t.Errorf("by %s: %v allocations with a canary; want 0", by, n)
+		}
+		c.ID = id
+	}
+	l.Put("m", lane.Lanes{Active: active, Shadow: shadow})
+	h := l.Handle("m")
+	for range 2 * shadowRing { // the ring's room is made
+		h.Plan(c)
+	}
+	if n := testing.AllocsPerRun(2000, func() { h.Plan(c) }); n != 0 {
+		t.Errorf("%v allocations with a shadow; want 0", n)
 	}
 }

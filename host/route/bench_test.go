@@ -54,10 +54,10 @@ func BenchmarkEncode(b *testing.B) {
 	for _, n := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			c := someCall(rand.New(rand.NewPCG(1, 2)), n)
-			dst := make([]byte, recordSize(c))
+			dst := make([]byte, recordSize(c, 0))
 			b.ReportAllocs()
 			for b.Loop() {
-				encode(dst[:recordSize(c)], c, noon.UnixMilli(), 7)
+				encode(dst[:recordSize(c, 0)], c, noon.UnixMilli(), 7, 0)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package route
 
 import (
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/abi"
 	sdk "github.com/signalbox-ai/signalbox/sdk/route"
 )
 
@@ -9,7 +10,7 @@ import (
 const builtin = "builtin"
 
 // Builtin fills c.Plan with the built-in order: lower priority first, equals
-// drawn by weight, targets that are down or asked for a pause last.
+// drawn by weight, targets that are down or not to be used for a while last.
 func Builtin(c *call.Call) {
 	c.Plan.Reset()
 	c.Plan.Route = builtin
@@ -23,7 +24,7 @@ func Builtin(c *call.Call) {
 	var rank sdk.Rank
 	for i := range candidates {
 		t := candidates[i].Target
-		rank.Add(sdk.Class(t.Priority, pause(t, now) > 0 || down(t)), t.Weight)
+		rank.Add(sdk.Class(t.Priority, pause(t, now) > 0 || circuit(t, now) == abi.CircuitOpen), t.Weight)
 	}
 	rank.Draw(seedOf(c))
 	for place := range rank.Len() {
@@ -35,13 +36,14 @@ func Builtin(c *call.Call) {
 // decision can be replayed from its ledger row.
 func seedOf(c *call.Call) uint64 { return sdk.Mix(uint64(c.ID)) }
 
-// pause is for how many ms from now t asked not to be used.
-func pause(t *call.Target, now int64) int64 {
-	if t.State == nil {
-		return 0
-	}
-	return max(0, t.State.CooldownUntil.Load()-now)
-}
+// pause is for how many ms from now t is not to be used.
+func pause(t *call.Target, now int64) int64 { return t.Resting(now) }
 
-// down reports whether t's provider cannot be reached at all.
-func down(t *call.Target) bool { return t.Provider != nil && !t.Provider.Up() }
+// circuit is the state of t's breaker; one whose provider cannot be reached at
+// all is open.
+func circuit(t *call.Target, now int64) uint32 {
+	if t.Provider != nil && !t.Provider.Up() {
+		return abi.CircuitOpen
+	}
+	return uint32(t.Circuit(now))
+}

@@ -68,8 +68,8 @@ func BenchmarkEndlessGo(b *testing.B) {
 	}
 }
 
-// BenchmarkChasingGo is the longest that a Go guest is known to take: its
-// memory may be large, and loads cost it little.
+// BenchmarkChasingGo is the longest that a Go guest is known to take: its memory
+// is larger than near caches.
 func BenchmarkChasingGo(b *testing.B) {
 	h := load(b, "chasing", guest(b, "chasing"))
 	c, idle := endlessCall(scan.Facts{}), endlessCall(scan.Facts{})

@@ -59,11 +59,11 @@ func goldenCall() *call.Call {
 
 func TestGoldenRecords(t *testing.T) {
 	c := goldenCall()
-	record := make([]byte, recordSize(c))
+	record := make([]byte, recordSize(c, 0))
 	for i := range record {
 		record[i] = 0xee // what an earlier call left must not show through
 	}
-	encode(record, c, noon.UnixMilli(), seedOf(c))
+	encode(record, c, noon.UnixMilli(), seedOf(c), 0)
 	golden(t, "request.sbr1", record)
 }
 

@@ -1,43 +1,63 @@
 package route
 
 import (
-	"bytes"
-	"crypto/sha256"
+	"cmp"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/lane"
 	"github.com/signalbox-ai/signalbox/host/wasm"
 )
 
-// Handle asks one module. A nil Handle gives the built-in order.
+// Handle asks the module of one name, in whatever version is in use. A nil
+// Handle gives the built-in order.
 type Handle struct {
 	name  string
 	log   *slog.Logger
 	state *wasm.State
-	slot  wasm.Slot
+	lanes *lane.Set
 
 	calls    atomic.Int64
 	declined atomic.Int64
 	spent    atomic.Int64
+	fellBack atomic.Int64
+	canary   atomic.Int64 // calls
 	faults   [wasm.NumFaults]atomic.Int64
 
-	code   wasm.ID // of what was loaded last, in use or in quarantine
-	config []byte
+	shadow shadow
+	pump   pump
 
-	mu          sync.Mutex    // held for moments, by requests too
-	previous    *wasm.Version // good and retired: what a quarantine goes back to
-	watch       watch
-	quarantined string // label of the version that was taken out, "" if none
-	closed      bool
+	putting sync.Mutex // one Put at a time
+	own     lane.Lanes // what Load has made
+	source  string     // its digest
 }
 
-func newHandle(name string, log *slog.Logger) *Handle {
+func newHandle(name string, log *slog.Logger, notify func(lane.Notice)) *Handle {
 	log = log.With("route", name)
-	return &Handle{name: name, log: log, state: wasm.NewState(log)}
+	h := &Handle{name: name, log: log, state: wasm.NewState(log), lanes: lane.NewSet(name, log, notify)}
+	h.shadow.handle, h.pump.handle = h, h
+	return h
+}
+
+// Outcome is how a request ended.
+type Outcome = lane.Outcome
+
+// Outcome counts how a request ended with a plan: a canary that does worse than
+// the active version is taken out. To decline is a decision too.
+func (h *Handle) Outcome(p *call.Plan, o Outcome) {
+	if h != nil {
+		h.lanes.Outcome(cmp.Or(p.Declined, p.Route), o)
+	}
+}
+
+// Needs are what the versions in use ask to know about requests.
+func (h *Handle) Needs() call.Needs {
+	if h == nil {
+		return 0
+	}
+	return h.lanes.View().Needs
 }
 
 // Plan fills c.Plan from c.Candidates. It never fails and allocates nothing.
@@ -55,40 +75,138 @@ func (h *Handle) plan(c *call.Call, r *Recording) {
 		Builtin(c)
 		return
 	}
-	in, err := h.slot.Acquire()
-	if in == nil && err == nil {
-		Builtin(c)
+	view := h.lanes.View()
+	if view.Shadow == nil {
+		h.decide(view, c, r)
 		return
 	}
+	h.shadow.watch(view, c, r)
+}
+
+// decide asks the version that serves c.
+func (h *Handle) decide(view *lane.View, c *call.Call, r *Recording) {
+	if view.BySession() {
+		c.Need(call.NeedSession)
+	}
+	for {
+		v := view.Pick(split(c))
+		switch {
+		case v == nil && view.Refuse:
+			refuse(c, "")
+			return
+		case v == nil:
+			Builtin(c)
+			return
+		}
+		in, err := v.Acquire()
+		if in == nil && err == nil {
+			view = h.lanes.View() // v has just left its lane
+			continue
+		}
+		if h.ask(view, v, in, err, c, r) {
+			return
+		}
+		if v == view.Canary && view.Active != nil { // the request is served as if there were no canary
+			h.fellBack.Add(1)
+			h.fallBack(view, c, r)
+			return
+		}
+		h.failed(view, v, c)
+		return
+	}
+}
+
+// fallBack asks the active version in the place of a canary that has failed.
+func (h *Handle) fallBack(view *lane.View, c *call.Call, r *Recording) {
+	v := view.Active
+	in, err := v.Acquire()
+	if in == nil && err == nil { // both have just left
+		view = h.lanes.View()
+		if v = view.Active; v != nil {
+			in, err = v.Acquire()
+		}
+		if in == nil && err == nil {
+			Builtin(c)
+			return
+		}
+	}
+	if !h.ask(view, v, in, err, c, r) {
+		h.failed(view, v, c)
+	}
+}
+
+// failed does what is to be done when a module cannot judge.
+func (h *Handle) failed(view *lane.View, v *lane.Version, c *call.Call) {
+	if view.Refuse {
+		refuse(c, v.Label)
+		return
+	}
+	Builtin(c)
+}
+
+// CodeFailed in a plan: the module cannot judge, and its configuration refuses
+// the request then. Modules cannot answer it.
+const CodeFailed = 1<<32 - 1
+
+func refuse(c *call.Call, label string) {
+	c.Plan.Reset()
+	c.Plan.Code, c.Plan.Route = CodeFailed, label
+}
+
+// split is what a canary's share is taken of.
+func split(c *call.Call) lane.Split {
+	s := lane.Split{Request: uint64(c.ID), Session: c.Wants.Session}
+	if c.Principal != nil {
+		s.Key = c.Principal.KeyID
+	}
+	return s
+}
+
+// ask fills c.Plan as in, an instance of v, says; err is why there is none. It
+// reports whether the plan is good.
+func (h *Handle) ask(view *lane.View, v *lane.Version, in *wasm.Instance, err error, c *call.Call, r *Recording) bool {
 	h.calls.Add(1)
-	if err == nil {
-		err = ask(in, c, r)
+	if v == view.Canary {
+		h.canary.Add(1)
+	}
+	if in != nil {
+		err = ask(in, v, c, r)
 		h.spent.Add(in.Spent())
 		in.Release(err)
 	}
-	switch {
-	case err != nil:
-		h.fault(in, err, c)
-		Builtin(c)
-	case c.Plan.N == 0 && c.Plan.Code == 0:
+	if err != nil {
+		h.faults[wasm.FaultOf(err)].Add(1)
+		f := lane.Failure{Err: err, At: c.Received}
+		if c.Principal != nil {
+			f.Key = c.Principal.KeyID
+		}
+		h.lanes.Failed(view, v, f)
+		return false
+	}
+	view.Called(v, false)
+	if c.Plan.N == 0 && c.Plan.Code == 0 {
 		h.declined.Add(1)
 		Builtin(c)
-	default:
-		c.Plan.Route = in.Version().Label
+		c.Plan.Declined = v.Label
+		return true
 	}
+	c.Plan.Route = v.Label
+	return true
 }
 
 // ask runs one decision on an instance and keeps it in r unless that is nil. The
 // empty plan means that it declines.
-func ask(in *wasm.Instance, c *call.Call, r *Recording) error {
-	size := recordSize(c)
+func ask(in *wasm.Instance, v *lane.Version, c *call.Call, r *Recording) error {
+	needs := needsOf(in.Version().Manifest())
+	c.Need(needs)
+	size := recordSize(c, needs)
 	b, err := in.Buffer(size)
 	if err != nil {
 		return err
 	}
-	encode(b, c, c.Received.UnixMilli(), seedOf(c))
+	encode(b, c, c.Received.UnixMilli(), seedOf(c), needs)
 	if r != nil {
-		r.Module, r.Record = in.Version().Label, append(r.Record, b...)
+		r.Module, r.Record = v.Label, append(r.Record[:0], b...)
 	}
 	answer, err := in.Call(size)
 	if r != nil {
@@ -101,150 +219,42 @@ func ask(in *wasm.Instance, c *call.Call, r *Recording) error {
 	if answer == nil {
 		return nil
 	}
-	return decode(answer, min(len(c.Candidates), call.MaxCandidates), &c.Plan)
-}
-
-// fault counts a failed decision and takes the module out when it fails too
-// often. in is nil when no instance could be made.
-func (h *Handle) fault(in *wasm.Instance, err error, c *call.Call) {
-	kind := wasm.FaultOf(err)
-	h.faults[kind].Add(1)
-	v := h.slot.Current()
-	if in != nil {
-		v = in.Version()
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if v == nil || v != h.slot.Current() {
-		return // already out of use
-	}
-	if h.watch.version != v {
-		h.watch = watch{version: v}
-	}
-	first, over := h.watch.fault(c, h.calls.Load())
-	if first {
-		h.log.Warn("routing module failed; the built-in order served the request", "version", v.Label, "fault", kind, "error", err)
-	}
-	if over {
-		h.quarantine(v)
-	}
-}
-
-// quarantine puts the version before v back in use, or the built-in order;
-// h.mu is held.
-func (h *Handle) quarantine(v *wasm.Version) {
-	back, to := h.previous, "builtin"
-	h.previous = nil
-	if back != nil {
-		to = back.Label
-	}
-	h.slot.Swap(back)
-	v.Close()
-	h.quarantined, h.watch = v.Label, watch{}
-	h.log.Error("routing module fails too often and is out of use until another is loaded", "version", v.Label, "instead", to)
-}
-
-// load compiles code and puts it in use, unless it is what was loaded last.
-// The router calls it one at a time.
-func (h *Handle) load(rt *wasm.Runtime, code, config []byte) error {
-	id := wasm.ID(sha256.Sum256(code))
-	if id == h.code && bytes.Equal(config, h.config) {
-		return nil
-	}
-	v, err := rt.Load(module(h.name, code, config, h.state))
-	if err != nil {
+	if err := decode(answer, min(len(c.Candidates), call.MaxCandidates), &c.Plan); err != nil {
 		return err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		v.Close()
-		return errClosed
-	}
-	h.code, h.config = id, bytes.Clone(config)
-	h.quarantined = ""
-	if old := h.slot.Swap(v); old != nil {
-		if h.previous != nil {
-			h.previous.Close()
-		}
-		h.previous = old
+	if c.Plan.Code == CodeFailed {
+		return wasm.BadAnswer("code %d is the host's own", uint32(CodeFailed))
 	}
 	return nil
 }
 
-// close ends the handle; its versions drain.
+// Put takes l into use, whole; see lane.Set. It reports whether the handle is open.
+func (h *Handle) Put(l lane.Lanes) bool {
+	h.putting.Lock()
+	defer h.putting.Unlock()
+	return h.put(l)
+}
+
+func (h *Handle) put(l lane.Lanes) bool {
+	if !h.lanes.Put(l) {
+		return false
+	}
+	h.shadow.follow(l.Shadow)
+	h.pump.follow(l.Active)
+	return true
+}
+
+// close ends the handle; what it made drains.
 func (h *Handle) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	for _, v := range []*wasm.Version{h.slot.Swap(nil), h.previous} {
+	h.putting.Lock()
+	defer h.putting.Unlock()
+	h.lanes.Close()
+	h.shadow.follow(nil)
+	h.pump.follow(nil)
+	for _, v := range []*lane.Version{h.own.Active, h.own.Previous} {
 		if v != nil {
 			v.Close()
 		}
 	}
-	h.previous = nil
-}
-
-// Stats of one module since the handle was made, over all its versions.
-type Stats struct {
-	Name        string
-	Version     string // name@sha256 of what is in use, "builtin" when nothing is
-	Quarantined string // the version that was taken out last, "" if none is
-	Calls       int64
-	Declined    int64            // calls that the module left to the built-in order
-	Faults      map[string]int64 // by kind: fuel, trap, memory, bad_answer, start
-	Fuel        int64            // spent
-	Instances   int
-}
-
-// Stats returns the module's counters.
-func (h *Handle) Stats() Stats {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s := Stats{Name: h.name, Version: builtin, Quarantined: h.quarantined, Calls: h.calls.Load(),
-		Declined: h.declined.Load(), Fuel: h.spent.Load(), Faults: map[string]int64{}}
-	for kind := wasm.NoFault + 1; kind < wasm.NumFaults; kind++ {
-		s.Faults[kind.String()] = h.faults[kind].Load()
-	}
-	if v := h.slot.Current(); v != nil {
-		s.Version, s.Instances = v.Label, v.Instances()
-	}
-	return s
-}
-
-// A module is taken out when, within a window, it fails for enough different
-// keys and for enough of its calls: one caller's crafted requests, or a rare
-// fault under much traffic, do not take it from everybody.
-const (
-	watchWindow = 10 * time.Second
-	watchKeys   = 3
-	watchShare  = 10 // one in so many calls
-)
-
-// watch counts the faults of one version in the current window.
-type watch struct {
-	version *wasm.Version
-	start   time.Time
-	calls   int64 // of the handle when the window began
-	faults  int64
-	keys    [watchKeys]string
-	nKeys   int
-}
-
-// fault counts one; first is true for the first within a window, over when the
-// version should be taken out.
-func (w *watch) fault(c *call.Call, calls int64) (first, over bool) {
-	if w.faults == 0 || c.Received.Sub(w.start) > watchWindow {
-		*w = watch{version: w.version, start: c.Received, calls: calls - 1}
-	}
-	w.faults++
-	key := ""
-	if c.Principal != nil {
-		key = c.Principal.KeyID
-	}
-	if w.nKeys < watchKeys && !slices.Contains(w.keys[:w.nKeys], key) {
-		w.keys[w.nKeys] = key
-		w.nKeys++
-	}
-	return w.faults == 1, w.nKeys == watchKeys && w.faults*watchShare >= calls-w.calls
+	h.own = lane.Lanes{}
 }

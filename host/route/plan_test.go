@@ -65,8 +65,8 @@ func TestGuestAgreesWithNative(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	for i := range 500 {
 		c := someCall(rng, 1+i%call.MaxCandidates)
-		record := aligned(recordSize(c))
-		encode(record, c, noon.UnixMilli(), seedOf(c))
+		record := roomFor(recordSize(c, 0))
+		encode(record, c, noon.UnixMilli(), seedOf(c), 0)
 		if err := req.Load(record); err != nil {
 			t.Fatal(err)
 		}
@@ -89,8 +89,8 @@ func TestGuestAgreesWithNative(t *testing.T) {
 	}
 }
 
-// aligned returns n bytes as guests get them.
-func aligned(n int) []byte {
+// roomFor returns n bytes as guests get them.
+func roomFor(n int) []byte {
 	words := make([]uint64, n/8+1)
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), n)
 }
@@ -105,8 +105,8 @@ func TestRecordSaysAll(t *testing.T) {
 	second.State.CooldownUntil.Store(noon.UnixMilli() + 1500)
 	second.State.TokensLeft.Store(1 << 40)
 	second.Tags, second.Quality, second.Weight = 5, 0.75, 0
-	record := aligned(recordSize(c))
-	encode(record, c, noon.UnixMilli(), 99)
+	record := roomFor(recordSize(c, 0))
+	encode(record, c, noon.UnixMilli(), 99, 0)
 	var req sdk.Request
 	if err := req.Load(record); err != nil {
 		t.Fatal(err)
@@ -215,7 +215,7 @@ func TestBuiltinOrder(t *testing.T) {
 	}
 }
 
-// TestShippedIsWhatWasBuilt pins the committed module; `plugins/routes/priority/build.sh check` rebuilds it.
+// TestShippedIsWhatWasBuilt pins the committed module; `sdk/build.sh check` rebuilds it.
 func TestShippedIsWhatWasBuilt(t *testing.T) {
 	sums, err := os.ReadFile("../../plugins/routes/priority/priority.wasm.sha256")
 	if err != nil {
@@ -230,12 +230,12 @@ func TestShippedIsWhatWasBuilt(t *testing.T) {
 // TestAppendedFields gives guests a record of a later minor version.
 func TestAppendedFields(t *testing.T) {
 	c := someCall(rand.New(rand.NewPCG(5, 6)), 5)
-	plain := aligned(recordSize(c))
-	encode(plain, c, noon.UnixMilli(), seedOf(c))
+	plain := roomFor(recordSize(c, 0))
+	encode(plain, c, noon.UnixMilli(), seedOf(c), 0)
 	record := laterMinor(plain, 5)
 	for name, code := range map[string][]byte{"rust": shipped(t), "go": guest(t, "priority")} {
 		h := load(t, "priority", code)
-		in, err := h.slot.Acquire()
+		in, err := h.lanes.View().Active.Acquire()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,13 +258,13 @@ func TestAppendedFields(t *testing.T) {
 
 // laterMinor is a record with 16 unknown bytes behind the header and 8 behind each target.
 func laterMinor(plain []byte, n int) []byte {
-	const header, stride = 128 + 16, 112 + 8
-	out := append(slices.Clone(plain[:128]), "unknown unknown!"...)
+	const header, stride = uint32(abi.RequestSize + 16), 112 + 8
+	out := append(slices.Clone(plain[:abi.RequestSize]), "unknown unknown!"...)
 	for i := range n {
-		out = append(append(out, plain[128+112*i:128+112*(i+1)]...), "unknown!"...)
+		out = append(append(out, plain[abi.RequestSize+112*i:abi.RequestSize+112*(i+1)]...), "unknown!"...)
 	}
-	out = append(out, plain[128+112*n:]...) // strings lie elsewhere: these guests do not read them
-	record := aligned(len(out))
+	out = append(out, plain[abi.RequestSize+112*n:]...) // strings lie elsewhere: these guests do not read them
+	record := roomFor(len(out))
 	copy(record, out)
 	with(record, 4, 1|header<<16)
 	with(record, 8, uint32(len(out)))

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/lane"
 	"github.com/signalbox-ai/signalbox/host/wasm"
 	"github.com/signalbox-ai/signalbox/host/wasm/record"
 	"github.com/signalbox-ai/signalbox/sdk/abi"
@@ -25,7 +26,7 @@ type Trial struct{ version *wasm.Version }
 // Trial loads a module under trial; code and config are as for Load. It must be
 // closed before the router is.
 func (r *Router) Trial(name string, code, config []byte) (*Trial, error) {
-	v, err := r.runtime.Load(module(name, code, config, wasm.NewState(r.log.With("route", name, "trial", true))))
+	v, err := r.runtime.Load(asModule(name, lane.Source{Code: code, Config: config}, wasm.NewState(r.log.With("route", name, "trial", true))))
 	if err != nil {
 		return nil, fmt.Errorf("cannot try route %q: %w", name, err)
 	}
@@ -48,10 +49,14 @@ type Replayed struct {
 // as the module does, or, with wasm.ErrDiverged, when its plans differ or it
 // asks the host for something else than what was recorded.
 func (t *Trial) Replay(r *Recording, instances int) (*Replayed, error) {
+	return replay(t.version, r, instances)
+}
+
+func replay(v *wasm.Version, r *Recording, instances int) (*Replayed, error) {
 	if len(r.Record) < abi.RequestSize {
 		return nil, fmt.Errorf("cannot replay a record of %d bytes: it is not a routing request", len(r.Record))
 	}
-	answer, err := t.version.Replay(&r.Recording, instances)
+	answer, err := v.Replay(&r.Recording, instances)
 	if err != nil {
 		return nil, err
 	}
@@ -63,12 +68,12 @@ func (t *Trial) Replay(r *Recording, instances int) (*Replayed, error) {
 	if err := decode(answer, int(min(targets, call.MaxCandidates)), &out.Plan); err != nil {
 		return nil, err
 	}
-	out.Plan.Route = t.version.Label
+	out.Plan.Route = v.Label
 	return out, nil
 }
 
-// module is what the runtime loads for a route.
-func module(name string, code, config []byte, state *wasm.State) wasm.Module {
-	return wasm.Module{Name: name, Code: code, Config: record.Config(name, config), Strict: len(config) > len("{}"),
+// asModule is what the runtime loads for a route.
+func asModule(name string, src lane.Source, state *wasm.State) wasm.Module {
+	return wasm.Module{Name: name, Code: src.Code, Manifest: src.Manifest, Config: record.Config(name, src.Config, src.Tags), Strict: src.Configured(),
 		Entry: "sb_route", Params: 2, State: state}
 }

@@ -10,23 +10,30 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/lane"
 	"github.com/signalbox-ai/signalbox/host/wasm"
+	"github.com/signalbox-ai/signalbox/sdk/module"
 )
 
 // Options of a Router.
 type Options struct {
 	Log      *slog.Logger
 	CacheDir string // for compiled modules, "" for none; nobody else may write there
+	// AllowUnmetered runs modules that cannot be metered, under a slower guard.
+	AllowUnmetered bool
+	// Notify is told of versions that leave their lane by themselves; it must
+	// not call the router.
+	Notify func(lane.Notice)
 }
 
 // Router holds the routing modules by the name that configuration gives them.
 type Router struct {
 	log     *slog.Logger
+	notify  func(lane.Notice)
 	runtime *wasm.Runtime
 
 	loading sync.Mutex // one load at a time; it may take a second
@@ -39,37 +46,120 @@ func New(o Options) (*Router, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	rt, err := wasm.New(wasm.Options{CacheDir: o.CacheDir})
+	if o.Notify == nil {
+		o.Notify = func(lane.Notice) {}
+	}
+	rt, err := wasm.New(wasm.Options{CacheDir: o.CacheDir, AllowUnmetered: o.AllowUnmetered})
 	if err != nil {
 		return nil, err
 	}
-	return &Router{log: o.Log, runtime: rt, handles: map[string]*Handle{}}, nil
+	return &Router{log: o.Log, notify: o.Notify, runtime: rt, handles: map[string]*Handle{}}, nil
 }
 
-// Load puts the module of code in use under name; where code is nil, it is read
-// from path, which is otherwise for messages alone. Calls that run end in the
-// version before. On error that version stays in use. The same code and config
-// as before change nothing, also when the module is in quarantine.
+// Load makes the module of code the active version of name; where code is nil,
+// it is read from path, with its manifest if there is one; path is otherwise for
+// messages alone. Calls that run end in the version before. On error that
+// version stays in use. The same module and config as before change nothing,
+// also when the module is in quarantine.
 func (r *Router) Load(name, path string, code, config []byte) error {
+	src := lane.Source{Code: code, Config: config}
 	if code == nil {
 		var err error
-		if code, err = os.ReadFile(path); err != nil {
+		if src.Code, src.Manifest, err = readModule(path); err != nil {
 			return fmt.Errorf("cannot read route %q: %w", name, err)
 		}
 	}
 	r.loading.Lock()
 	defer r.loading.Unlock()
-	h := r.Handle(name)
-	if h == nil {
-		h = newHandle(name, r.log)
-	}
-	if err := h.load(r.runtime, code, config); err != nil {
+	h := r.handle(name)
+	if err := h.load(r, src); err != nil {
+		if h.lanes.Stats().Swaps == 0 {
+			r.Drop(name)
+		}
 		return fmt.Errorf("cannot load route %q from %q: %w", name, path, err)
 	}
+	return nil
+}
+
+// readModule reads a module and the manifest beside it, nil for none. Signatures
+// are not looked at.
+func readModule(path string) ([]byte, *module.Manifest, error) {
+	s, err := wasm.Read(path)
+	if err != nil || len(s.Manifest) == 0 {
+		return s.Code, nil, err
+	}
+	m, err := module.Parse(s.Manifest)
+	if err == nil {
+		err = m.Matches(s.Code)
+	}
+	return s.Code, m, err
+}
+
+// load makes src active, and keeps the version before it for a quarantine.
+func (h *Handle) load(r *Router, src lane.Source) error {
+	if src.Digest() == h.source {
+		return nil
+	}
+	v, err := r.Compile(h.name, src)
+	if err != nil {
+		return err
+	}
+	h.putting.Lock()
+	defer h.putting.Unlock()
+	old := h.own
+	l := lane.Lanes{Active: v, Previous: h.lanes.View().Active}
+	if !h.put(l) {
+		v.Close()
+		return errClosed
+	}
+	h.own, h.source = l, src.Digest()
+	for _, v := range []*lane.Version{old.Active, old.Previous} {
+		if v != nil && v != l.Previous {
+			v.Close()
+		}
+	}
+	return nil
+}
+
+// Compile makes a version of name's module that serves nothing yet. Whoever
+// asks for it closes it, once no lane has it any more.
+func (r *Router) Compile(name string, src lane.Source) (*lane.Version, error) {
+	state := wasm.NewState(r.log.With("route", name, "trial", true))
+	if !src.Apart {
+		state = r.handle(name).state
+	}
+	m := src.Manifest
+	if m == nil {
+		m = module.Default(module.Route, name)
+	}
+	v, err := r.runtime.Load(asModule(name, src, state))
+	if err != nil {
+		return nil, err
+	}
+	return lane.NewVersion(v, m), nil
+}
+
+// Put takes versions of name's module into use; the zero Lanes take out all.
+func (r *Router) Put(name string, l lane.Lanes) { r.handle(name).Put(l) }
+
+// Lanes tells which versions of name's module are in use, and how a canary does.
+func (r *Router) Lanes(name string) lane.Stats {
+	if h := r.Handle(name); h != nil {
+		return h.lanes.Stats()
+	}
+	return lane.Stats{}
+}
+
+// handle returns the handle of name, a new one where there is none.
+func (r *Router) handle(name string) *Handle {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.handles[name] = h
-	return nil
+	h := r.handles[name]
+	if h == nil {
+		h = newHandle(name, r.log, r.notify)
+		r.handles[name] = h
+	}
+	return h
 }
 
 // Handle returns what asks the module called name; nil, whose Plan gives the

@@ -1,4 +1,7 @@
-// Package seal encrypts secrets that lie on a disk.
+// Package seal encrypts what is secret in the store. Each class of secrets has
+// a data key of its own; the store keeps data keys wrapped under a
+// key-encryption key that it does not hold: a text of the configuration, or a
+// key that a program or a key service never gives out.
 package seal
 
 import (
@@ -11,66 +14,100 @@ import (
 	"fmt"
 )
 
-// A sealed text is a version, what names the key, a nonce and AES-256-GCM's output.
+// A sealed text is a version, the id of its data key, a nonce and AES-256-GCM's
+// output. What goes before the nonce, the class and the place are authenticated.
 const (
-	version  = 1
+	version  = 2
 	keyBytes = 32
-	nameLen  = 4
+	idBytes  = 8
+	nonceLen = 12
+	headLen  = 1 + idBytes
 )
 
-// ErrKey says that a text was sealed under another key.
-var ErrKey = errors.New("it was sealed under another key: set secrets.key to the one of then")
+// ErrKey says that a key is not to be had.
+var ErrKey = errors.New("it was sealed under another key: set secrets.key to the one of then, or list that one in secrets.previous")
 
 var errDamaged = errors.New("it is damaged, or not what it stands for")
 
-// Box seals and opens under one key.
-type Box struct {
+// box seals under one data key.
+type box struct {
 	aead cipher.AEAD
-	head []byte // version and name of the key
+	head [headLen]byte
 }
 
-// New returns the box of a key: any text, best of 128 random bits or more.
-func New(key string) (*Box, error) {
-	if key == "" {
-		return nil, errors.New("cannot seal secrets: the key is empty")
+func newBox(id [idBytes]byte, key []byte) (*box, error) {
+	if len(key) != keyBytes {
+		return nil, fmt.Errorf("a data key has %d bytes; want %d", len(key), keyBytes)
 	}
-	derived, err := hkdf.Key(sha256.New, []byte(key), nil, "signalbox sealed secrets", keyBytes+nameLen)
+	aead, err := gcm(key)
 	if err != nil {
-		return nil, fmt.Errorf("cannot seal secrets: %w", err)
+		return nil, err
 	}
-	block, err := aes.NewCipher(derived[:keyBytes])
-	if err != nil {
-		return nil, fmt.Errorf("cannot seal secrets: %w", err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, fmt.Errorf("cannot seal secrets: %w", err)
-	}
-	return &Box{aead: aead, head: append([]byte{version}, derived[keyBytes:]...)}, nil
+	b := &box{aead: aead}
+	b.head[0] = version
+	copy(b.head[1:], id[:])
+	return b, nil
 }
 
-// Seal encrypts plain. It can be opened only with the same purpose, so that
-// one sealed text cannot be put in another's place.
-func (b *Box) Seal(plain []byte, purpose string) []byte {
-	out := make([]byte, len(b.head)+b.aead.NonceSize(), len(b.head)+b.aead.NonceSize()+len(plain)+b.aead.Overhead())
-	copy(out, b.head)
-	nonce := out[len(b.head):]
-	rand.Read(nonce)
-	return b.aead.Seal(out, nonce, plain, []byte(purpose))
+func gcm(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
-// Open returns what was sealed for purpose.
-func (b *Box) Open(sealed []byte, purpose string) ([]byte, error) {
-	body := len(b.head) + b.aead.NonceSize()
-	switch {
-	case len(sealed) < body || sealed[0] != version:
+// bound is what is authenticated beside the text.
+func bound(head []byte, class, at string) []byte {
+	b := append(make([]byte, 0, len(head)+len(class)+1+len(at)), head...)
+	return append(append(append(b, class...), 0), at...)
+}
+
+func (b *box) seal(plain []byte, class, at string) []byte {
+	out := make([]byte, headLen+nonceLen, headLen+nonceLen+len(plain)+b.aead.Overhead())
+	copy(out, b.head[:])
+	rand.Read(out[headLen:])
+	return b.aead.Seal(out, out[headLen:], plain, bound(b.head[:], class, at))
+}
+
+func (b *box) open(sealed []byte, class, at string) ([]byte, error) {
+	if len(sealed) < headLen+nonceLen {
 		return nil, errDamaged
-	case string(sealed[:len(b.head)]) != string(b.head):
-		return nil, ErrKey
 	}
-	plain, err := b.aead.Open(nil, sealed[len(b.head):body], sealed[body:], []byte(purpose))
+	plain, err := b.aead.Open(nil, sealed[headLen:headLen+nonceLen], sealed[headLen+nonceLen:], bound(b.head[:], class, at))
 	if err != nil {
 		return nil, errDamaged
 	}
 	return plain, nil
+}
+
+// idOf is the id of the data key that sealed was sealed under.
+func idOf(sealed []byte) (id [idBytes]byte, err error) {
+	if len(sealed) < headLen+nonceLen || sealed[0] != version {
+		return id, errDamaged
+	}
+	copy(id[:], sealed[1:])
+	return id, nil
+}
+
+// Local is a key-encryption key that is derived from a text.
+type Local struct {
+	aead cipher.AEAD
+	id   string
+}
+
+// NewLocal returns the key of a text, best of 128 random bits or more.
+func NewLocal(text string) (*Local, error) {
+	if text == "" {
+		return nil, errors.New("cannot seal secrets: the key is empty")
+	}
+	derived, err := hkdf.Key(sha256.New, []byte(text), nil, "signalbox key-encryption key", keyBytes+4)
+	if err != nil {
+		return nil, fmt.Errorf("cannot seal secrets: %w", err)
+	}
+	aead, err := gcm(derived[:keyBytes])
+	if err != nil {
+		return nil, fmt.Errorf("cannot seal secrets: %w", err)
+	}
+	return &Local{aead: aead, id: fmt.Sprintf("key:%x", derived[keyBytes:])}, nil
 }

@@ -40,7 +40,7 @@ type incoming struct {
 func (in *incoming) receive() *wire.Error {
 	h := &in.ctx.Request.Header
 	n := h.ContentLength()
-	if in.limit = int64(in.opt.MaxBody); in.form != formJSON {
+	if in.limit = int64(in.opt.MaxBody); !in.json() {
 		in.limit = in.opt.MaxUpload
 	}
 	switch {
@@ -51,7 +51,7 @@ func (in *incoming) receive() *wire.Error {
 		return in.take(nil)
 	case int64(n) > in.limit:
 		return in.refuse(in.tooLarge())
-	case in.form != formJSON && !in.ctx.IsGet():
+	case !in.json() && !in.ctx.IsGet():
 		in.call.Receive = in.upload
 		return nil
 	case n > unknown:
@@ -68,6 +68,9 @@ func (in *incoming) receive() *wire.Error {
 	}
 	return in.take(*in.buf)
 }
+
+// json reports whether the body is to be held in memory.
+func (in *incoming) json() bool { return in.form == formJSON || in.form == formWhole }
 
 // take makes body the call's.
 func (in *incoming) take(body []byte) *wire.Error {
@@ -144,7 +147,7 @@ func (in *incoming) refuse(err *wire.Error) *wire.Error {
 
 func (in *incoming) tooLarge() *wire.Error {
 	name := "limits.max_body"
-	if in.form != formJSON {
+	if !in.json() {
 		name = "limits.max_upload"
 	}
 	return wire.Errorf(413, "body_too_large", "the request body is larger than %s allows (%d bytes)", name, in.limit)

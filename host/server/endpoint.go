@@ -19,6 +19,7 @@ const (
 	formJSON   form = iota
 	formUpload      // multipart/form-data
 	formAny         // not looked into
+	formWhole       // JSON that is not looked into here
 )
 
 // endpoint is what a path means.
@@ -54,23 +55,33 @@ type asked struct {
 	provider string // that the caller names
 }
 
-// folders are the operations that have paths of their own below one folder.
-var folders = []struct {
+// folder is an operation that has paths of its own below one.
+type folder struct {
 	prefix  string
 	methods string
 	endpoint
-}{
+}
+
+var folders = []folder{
 	{"/v1/files", "GET POST DELETE", endpoint{wire.OpFiles, wire.OpenAIFiles, formUpload}},
 	{"/v1/batches", "GET POST", endpoint{wire.OpBatches, wire.OpenAIBatches, formJSON}},
+	{"/v1/pipelines", "GET POST", endpoint{wire.OpPipeline, wire.Raw, formAny}},
 }
 
 // modelFolders are where Gemini's clients look for models.
 var modelFolders = []string{"/v1beta/models", "/v1alpha/models", "/v1/models"}
 
+// toolsPath is where tool servers are, by the Model Context Protocol.
+const toolsPath = "/mcp"
+
 // find tells what a request asks for beyond the plain endpoints.
 func find(ctx *fasthttp.RequestCtx, path []byte) (a asked, err *wire.Error) {
-	if string(path) == realtimePath {
+	switch string(path) {
+	case realtimePath:
 		return findRealtime(ctx)
+	case toolsPath:
+		a.endpoint = endpoint{wire.OpTool, wire.Raw, formWhole}
+		return a, methods(ctx, "GET POST DELETE")
 	}
 	for _, dir := range modelFolders {
 		if rest, ok := bytes.CutPrefix(path, []byte(dir+"/")); ok && !ctx.IsGet() {
@@ -105,7 +116,7 @@ func find(ctx *fasthttp.RequestCtx, path []byte) (a asked, err *wire.Error) {
 		a.provider = string(provider)
 		return a, err
 	}
-	return a, wire.Errorf(404, "unknown_path", "there is no %s %q: see the list of endpoints in the documentation", ctx.Method(), path)
+	return a, wire.Errorf(404, "unknown_path", "there is no %s %q: GET /openapi.json lists what there is", ctx.Method(), path)
 }
 
 func methods(ctx *fasthttp.RequestCtx, list string) *wire.Error {

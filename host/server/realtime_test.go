@@ -35,8 +35,8 @@ type settled struct {
 	Provenance call.Provenance
 }
 
-func (*purse) Cover(*call.Call, int64) *wire.Error { return nil }
-func (*purse) Sent(*call.Call)                     {}
+func (*purse) Cover(*call.Call, call.Bound) *wire.Error { return nil }
+func (*purse) Sent(*call.Call)                          {}
 func (p *purse) Finish(c *call.Call) {
 	p.finished <- settled{c.Usage, c.Err, c.Provenance}
 }

@@ -20,9 +20,16 @@ var (
 	hAttempts  = []byte("X-Signalbox-Attempts")
 	hRoute     = []byte("X-Signalbox-Route")
 	hPolicy    = []byte("X-Signalbox-Policy")
+	hDryRun    = []byte("X-Signalbox-Policy-Dry-Run")
 	hCost      = []byte("X-Signalbox-Cost-Usd")
 	hOverhead  = []byte("X-Signalbox-Overhead-Us")
 	hDropped   = []byte("X-Signalbox-Dropped-Params")
+	hClamped   = []byte("X-Signalbox-Max-Tokens-Clamped")
+	hCache     = []byte("X-Signalbox-Cache")
+	hSaved     = []byte("X-Signalbox-Saved-Usd")
+	hKeptAs    = []byte("X-Signalbox-Cache-Key")
+	hWarned    = []byte("X-Signalbox-Budget-Warning")
+	hTrace     = []byte("X-Signalbox-Trace-Id")
 )
 
 // finish writes a complete answer or an error and gives the call back.
@@ -39,6 +46,7 @@ func (s *Server) finish(in *incoming, ans call.Answer, err *wire.Error) {
 	}
 	ctx.Response.SetStatusCode(ans.Status)
 	ctx.Response.Header.SetContentType(ans.ContentType)
+	more(ctx, ans)
 	var scratch [32]byte
 	ctx.Response.Header.SetCanonical(hCost, call.AppendUSD(scratch[:0], c.Cost))
 	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(scratch[:0], c.Overhead().Microseconds(), 10))
@@ -47,10 +55,19 @@ func (s *Server) finish(in *incoming, ans call.Answer, err *wire.Error) {
 	in.release()
 }
 
+// more adds the headers that are the answer's own.
+func more(ctx *fasthttp.RequestCtx, ans call.Answer) {
+	for _, h := range ans.Header {
+		ctx.Response.Header.Set(h[0], h[1])
+	}
+}
+
 func retryAfter(ctx *fasthttp.RequestCtx, err *wire.Error) {
 	if err.RetryAfter > 0 {
 		seconds := int64((err.RetryAfter + time.Second - 1) / time.Second)
 		ctx.Response.Header.Set("Retry-After", strconv.FormatInt(seconds, 10))
+		// Vendors' clients prefer it, as it saves them up to a second.
+		ctx.Response.Header.Set("Retry-After-Ms", strconv.FormatInt(int64((err.RetryAfter+time.Millisecond-1)/time.Millisecond), 10))
 	}
 }
 
@@ -69,8 +86,14 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, c *call.Call) {
 	if c.ID != 0 {
 		h.SetCanonical(hRequestID, c.ID.Append(scratch[:0]))
 	}
+	if c.Trace.Sampled {
+		h.SetCanonical(hTrace, c.Trace.ID.Append(scratch[:0]))
+	}
 	if d := c.Decision; d != nil {
 		h.SetCanonical(hPolicy, append(scratch[:0], d.Revision...))
+		if len(d.Dry) > 0 {
+			h.SetCanonical(hDryRun, append(scratch[:0], d.Dry[0].Code...))
+		}
 	}
 	if c.Plan.Route != "" {
 		h.SetCanonical(hRoute, append(scratch[:0], c.Plan.Route...))
@@ -83,6 +106,22 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, c *call.Call) {
 	if len(c.Dropped) > 0 {
 		h.SetCanonical(hDropped, c.Dropped)
 	}
+	rates(h, c)
+	if c.MaxTokens > 0 {
+		h.SetCanonical(hClamped, strconv.AppendInt(scratch[:0], c.MaxTokens, 10))
+	}
+	if c.Cached != call.CacheNone {
+		h.SetCanonical(hCache, append(scratch[:0], c.Cached.String()...))
+		if c.Saved > 0 || !c.Streamed { // of a stream that is still underway it is told at its end
+			h.SetCanonical(hSaved, call.AppendUSD(scratch[:0], c.Saved))
+		}
+		if c.KeptAs != "" {
+			h.SetCanonical(hKeptAs, append(scratch[:0], c.KeptAs...))
+		}
+	}
+	if c.Warned != "" {
+		h.SetCanonical(hWarned, []byte(c.Warned))
+	}
 }
 
 // stream hands the answer to fasthttp as a body that writes itself.
@@ -92,6 +131,7 @@ func (s *Server) stream(in *incoming, ans call.Answer) {
 	h := &ctx.Response.Header
 	ctx.Response.SetStatusCode(ans.Status)
 	h.SetContentType(ans.ContentType)
+	more(ctx, ans)
 	if ans.ContentType == "text/event-stream" {
 		h.Set("Cache-Control", "no-cache")
 		h.Set("X-Accel-Buffering", "no")
@@ -118,8 +158,7 @@ func (b *body) Read([]byte) (int, error) {
 // WriteTo implements io.WriterTo.
 func (b *body) WriteTo(w io.Writer) (int64, error) {
 	c := b.call
-	call.Poison(c.Body)
-	c.Body, c.Upload, c.Header = nil, nil, nil // no attempt needs them once bytes flow
+	c.Detach() // no attempt needs them once bytes flow
 	b.free()
 	b.ctx.Request.ResetBody()
 	n, err := b.stream.WriteTo(w)
@@ -146,7 +185,11 @@ func (b *body) Close() error {
 
 // models lists the models in the form that the caller's client reads.
 func (s *Server) models(ctx *fasthttp.RequestCtx) {
-	list, err := s.catalogue.Models(keyOf(ctx))
+	c := s.handler.New()
+	defer s.handler.Done(c)
+	s.met(c, ctx)
+	c.Method, c.Peer = "GET", peer{ctx}
+	list, err := s.catalogue.Models(c, keyOf(ctx))
 	d := dialectOf(ctx)
 	if err != nil {
 		s.fail(ctx, d, err)

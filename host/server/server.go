@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -39,7 +38,8 @@ type Handler interface {
 
 // Catalogue lists what a caller may ask for.
 type Catalogue interface {
-	Models(key []byte) ([]Model, *wire.Error)
+	// Models are those that the key, and how c has come, give access to.
+	Models(c *call.Call, key []byte) ([]Model, *wire.Error)
 }
 
 // Model is one line of the list of models.
@@ -52,6 +52,7 @@ type Model struct {
 // Options of a server. Zero fields get defaults.
 type Options struct {
 	TLS         *tls.Config   // nil: plain HTTP
+	Proxies     Proxies       // that are trusted; default: none
 	MaxBody     int           // bytes of a request; default 64 MiB
 	MaxUpload   int64         // bytes of an upload; default 512 MiB
 	Uploads     *spool.Folder // where uploads are put aside; default: the system's temporary folder
@@ -59,6 +60,7 @@ type Options struct {
 	IdleTimeout time.Duration // between requests; default 3 minutes
 	Stall       time.Duration // longest write to a caller who does not read; default 60 s
 	Log         *slog.Logger
+	Document    []byte // of OpenAPI, that says what is served; nil: none is shown
 }
 
 func (o Options) withDefaults() Options {
@@ -138,6 +140,10 @@ func (s *Server) Serve(ln net.Listener) error {
 	return nil
 }
 
+// ServeConn serves a connection from within the process. That its caller leaves
+// is noticed at the next write.
+func (s *Server) ServeConn(c net.Conn) error { return s.http.ServeConn(c) }
+
 // Stop takes no more requests and waits until those that run have ended, or ctx has.
 func (s *Server) Stop(ctx context.Context) error {
 	err := s.http.ShutdownWithContext(ctx)
@@ -153,6 +159,9 @@ func (q quiet) Printf(format string, args ...any) {
 	q.log.Debug("connection", "event", fmt.Sprintf(format, args...))
 }
 
+// documentPath is where the document lies, for whoever asks.
+const documentPath = "/openapi.json"
+
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	path := ctx.Request.URI().PathOriginal()
 	ep, ok := endpoints[string(path)]
@@ -163,6 +172,9 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 		s.fail(ctx, ep.dialect, methods(ctx, "POST"))
 	case ctx.IsGet() && slices.Contains(modelFolders, string(path)):
 		s.models(ctx)
+	case ctx.IsGet() && string(path) == documentPath && s.opt.Document != nil:
+		ctx.SetContentType("application/json")
+		ctx.Response.SetBodyRaw(s.opt.Document)
 	default:
 		a, err := find(ctx, path)
 		if err == nil {
@@ -181,16 +193,15 @@ var ins = sync.Pool{New: func() any { return &incoming{} }}
 
 func (s *Server) call(ctx *fasthttp.RequestCtx, a asked) {
 	c := s.handler.New()
-	c.Received = ctx.Time()
 	a.apply(c, ctx)
-	c.Remote, c.TLS = remote(ctx), ctx.IsTLS()
-	c.Header = &ctx.Request.Header
+	s.met(c, ctx)
 	nc := connOf(ctx.Conn())
 	if nc != nil {
 		nc.running(&c.Gone)
 	}
 	in := ins.Get().(*incoming)
 	*in = incoming{Server: s, ctx: ctx, call: c, conn: nc, asked: a}
+	c.Peer = in
 	ans, err := s.handle(in, keyOf(ctx))
 	if ans.Stream != nil && err == nil {
 		if ans.Status == fasthttp.StatusSwitchingProtocols {
@@ -217,17 +228,17 @@ func (s *Server) handle(in *incoming, key []byte) (ans call.Answer, err *wire.Er
 			ans, err = call.Answer{}, wire.Errorf(500, "internal_error", "the gateway failed at this request: tell the operator its id")
 		}
 	}()
-	if err := in.receive(); err != nil {
-		return call.Answer{}, err
+	if err := in.receive(); err != nil { // said once it is known to whom
+		in.call.Receive = func() *wire.Error { return err }
 	}
 	return s.handler.Handle(in.call, key)
 }
 
-func remote(ctx *fasthttp.RequestCtx) netip.Addr {
-	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
+// met notes how c has come.
+func (s *Server) met(c *call.Call, ctx *fasthttp.RequestCtx) {
+	c.Received = ctx.Time()
+	c.Remote, c.TLS = s.opt.Proxies.remote(ctx), ctx.IsTLS()
+	c.Header = &ctx.Request.Header
 }
 
 // keyOf returns the caller's credential from wherever its dialect puts it.

@@ -54,7 +54,7 @@ func (s *stage) Done(c *call.Call) {
 	}
 }
 
-func (s *stage) Models(key []byte) ([]server.Model, *wire.Error) {
+func (s *stage) Models(_ *call.Call, key []byte) ([]server.Model, *wire.Error) {
 	if len(key) == 0 {
 		return nil, wire.Errorf(401, "missing_api_key", "no key")
 	}
@@ -300,3 +300,35 @@ func TestStreamsEndOrBreak(t *testing.T) {
 		t.Errorf("cut stream: %q, %v; want an unexpected EOF", body, err)
 	}
 }
+
+// TestStreamsAreBilledByTheirRequest: while an answer streams the body's memory
+// serves others; what the account goes by stays as it was asked for.
+func TestStreamsAreBilledByTheirRequest(t *testing.T) {
+	var got string
+	st := &stage{handle: func(c *call.Call, _ []byte) (call.Answer, *wire.Error) {
+		body := c.Body
+		return call.Answer{Status: 200, ContentType: "text/event-stream", Stream: writer(func(w io.Writer) (int64, error) {
+			for i := range body {
+				body[i] = '#'
+			}
+			got = fmt.Sprintf("%s %s %s %d", c.Facts.ServiceTier, c.Facts.ImageSize, c.Facts.Quality, len(c.Body))
+			return script{parts: []string{"data: a\n\n"}}.WriteTo(w)
+		})}, nil
+	}}
+	addr := start(t, server.Options{}, st)
+	f := func(path, body, want string) {
+		t.Helper()
+		if resp, _ := post(t, "http://"+addr+path, body); resp.StatusCode != 200 || got != want {
+			t.Errorf("status %d, billed by %q; want %q", resp.StatusCode, got, want)
+		}
+	}
+	f("/v1/chat/completions", `{"model":"m","stream":true,"service_tier":"flex","messages":[]}`, "flex   0")
+	f("/v1/images/generations", `{"model":"m","stream":true,"prompt":"x","size":"1024x1024","quality":"high"}`, " 1024x1024 high 0")
+}
+
+// writer is a stream that a function writes.
+type writer func(io.Writer) (int64, error)
+
+func (f writer) WriteTo(w io.Writer) (int64, error) { return f(w) }
+
+func (writer) Close() error { return nil }

@@ -1,121 +1,162 @@
-// Package store keeps what must last: the bank of budgets, virtual keys and
-// secrets in one SQLite file, where every commit is on the disk before it
-// counts, and the ledger in another, where a commit may be lost to a power cut
-// until the ledger asks for durability (its journal still has the rows then).
-// One process at a time owns the directory.
+// Package store says what must last, whoever keeps it: SQLite for one gateway
+// (host/store/sqlite), PostgreSQL for several that share it
+// (host/store/postgres). Both pass the suite of host/store/storetest.
+//
+// Each stage declares what it needs of a store itself; the interfaces here are
+// what a store has to offer as a whole.
 package store
 
 import (
 	"context"
-	"embed"
-	"errors"
-	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
+	"time"
 
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
-
-	"github.com/signalbox-ai/signalbox/host/disk"
+	"github.com/signalbox-ai/signalbox/host/call"
 )
 
-//go:embed state/*.sql ledger/*.sql
-var migrations embed.FS
+// Store keeps all state that outlives a gateway. Its methods may be called at
+// once by many.
+type Store interface {
+	Keys
+	Credentials
+	Modules
+	Objects
+	Ledger
+	Documents
+	Audit
+	Alerts
+	Watcher
+	Nodes
+	Pledges
 
-// Options configure a Store.
-type Options struct {
-	Log *slog.Logger
+	// Bank holds the money, for this node.
+	Bank() Bank
+	// Batches are opened, and made where there are none yet and make says so;
+	// nil: there are none.
+	Batches(ctx context.Context, make bool) (Batches, error)
+	// Close may be called twice.
+	Close() error
 }
 
-// Store is the open data directory.
-type Store struct {
-	log    *slog.Logger
-	dir    string
-	lock   *disk.Lock
-	state  *db
-	ledger *ledger
-	reads  *sqlitex.Pool // of the ledger
-
-	lookups *sqlitex.Pool // of the state, by requests
+// Keys are the virtual keys.
+type Keys interface {
+	// CreateKey adds k, whose id and name no live key may have.
+	CreateKey(ctx context.Context, k Key) error
+	// RevokeKey ends the live key that has the given id or name.
+	RevokeKey(ctx context.Context, idOrName string, now time.Time) error
+	// ChangeKey lets change alter the live key that has the given id or name, in
+	// one piece, and returns what became of it. Its id, name and times of
+	// creation and use stay.
+	ChangeKey(ctx context.Context, idOrName string, change func(*Key) error) (Key, error)
+	// UseKeys notes when keys were used last, by id; earlier times than those
+	// kept change nothing, and no watcher is told.
+	UseKeys(ctx context.Context, last map[string]time.Time) error
+	// Keys returns all keys, the revoked ones too, oldest first.
+	Keys(ctx context.Context) ([]Key, error)
 }
 
-// readers is how many usage queries, and lookups of requests, run at once.
-const readers = 2
-
-// Open opens the store at url, "sqlite:" and the path of a file, and creates
-// or upgrades it as needed. The file's directory becomes the data directory.
-func Open(ctx context.Context, url string, opts Options) (*Store, error) {
-	path, ok := strings.CutPrefix(url, "sqlite:")
-	if !ok || path == "" {
-		return nil, fmt.Errorf("cannot open store %q: its url must be sqlite: and the path of a file", url)
-	}
-	if opts.Log == nil {
-		opts.Log = slog.New(slog.DiscardHandler)
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open store %q: %w", url, err)
-	}
-	s := &Store{log: opts.Log, dir: filepath.Dir(path)}
-	if err := s.open(ctx, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot open store %q: %w", url, err), s.Close())
-	}
-	return s, nil
+// Credentials are the providers' secrets that were given through the admin API.
+type Credentials interface {
+	AddCredential(ctx context.Context, c Credential) error
+	RotateCredential(ctx context.Context, c, old Credential) error
+	RemoveCredential(ctx context.Context, provider, name string) error
+	// ResealCredential keeps c.Sealed in place of old. A credential that does
+	// not lie there under old is ErrCredentialUnknown.
+	ResealCredential(ctx context.Context, c Credential, old []byte) error
+	// Credentials returns those that have not retired by now.
+	Credentials(ctx context.Context, now time.Time) ([]Credential, error)
 }
 
-func (s *Store) open(ctx context.Context, path string) (err error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return err
-	}
-	if s.lock, err = disk.NewLock(path + ".lock"); err != nil {
-		return err
-	}
-	if s.state, err = openDB(path, "FULL", "state"); err != nil {
-		return err
-	}
-	if s.lookups, err = sqlitex.NewPool(path, sqlitex.PoolOptions{Flags: sqlite.OpenReadOnly, PoolSize: readers}); err != nil {
-		return err
-	}
-	ext := filepath.Ext(path)
-	ledgerPath := strings.TrimSuffix(path, ext) + "-ledger" + ext
-	d, err := openDB(ledgerPath, "NORMAL", "ledger")
-	if err != nil {
-		return err
-	}
-	if s.ledger, err = newLedger(d); err != nil {
-		return errors.Join(err, d.close())
-	}
-	s.reads, err = sqlitex.NewPool(ledgerPath, sqlitex.PoolOptions{Flags: sqlite.OpenReadOnly, PoolSize: readers})
-	return err
+// Modules are the versions of routes and filters.
+type Modules interface {
+	// SaveModules keeps c, unless it was made from another revision of its kind
+	// than the store has: call.ErrRevision.
+	SaveModules(ctx context.Context, c call.ModuleChange) error
+	Modules(ctx context.Context, kind string) (call.ModuleState, error)
+	ModuleCode(ctx context.Context, sha256 string) ([]byte, error)
 }
 
-// Dir is the data directory.
-func (s *Store) Dir() string { return s.dir }
-
-// Close closes both files and gives the directory up. It tolerates being called twice.
-func (s *Store) Close() error {
-	var errs []error
-	if s.reads != nil {
-		errs = append(errs, s.reads.Close())
-		s.reads = nil
-	}
-	if s.lookups != nil {
-		errs = append(errs, s.lookups.Close())
-		s.lookups = nil
-	}
-	if s.ledger != nil {
-		errs = append(errs, s.ledger.close())
-		s.ledger = nil
-	}
-	if s.state != nil {
-		errs = append(errs, s.state.close())
-		s.state = nil
-	}
-	s.lock.Unlock()
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("cannot close store: %w", err)
-	}
-	return nil
+// Objects says whose the things are that providers keep.
+type Objects interface {
+	Keep(ctx context.Context, list []call.Kept) error
+	Owns(ctx context.Context, provider, tenant string, ids []string) ([]bool, error)
+	Forget(ctx context.Context, provider, tenant, id string) error
 }
+
+// Ledger takes the rows of requests in, and sums them up.
+type Ledger interface {
+	// Fold adds rows and notes that this node's journal is in up to upto, in one
+	// transaction; rows whose id is there already change nothing. If durable,
+	// this and all earlier folds have reached the disk when it returns.
+	Fold(ctx context.Context, upto int64, rows []call.Record, durable bool) error
+	// Folded tells how far this node's journal is in and the highest id of its rows.
+	Folded(ctx context.Context) (upto int64, last call.ID, err error)
+	// Cost is the cost of the row with the given id.
+	Cost(ctx context.Context, id call.ID) (cost int64, found bool, err error)
+	// Usage sums the ledger up.
+	Usage(ctx context.Context, q call.UsageQuery) (call.Usage, error)
+	// Requests calls each with the rows that q asks for, in order of their ids,
+	// until it fails. The row is used again.
+	Requests(ctx context.Context, q call.RequestsQuery, each func(*call.LedgerRow) error) error
+	// Retain takes one bounded step towards keeping no more than r says; more:
+	// there is more to do. Whatever it does, sums stay what they are. While
+	// another node is at it, it does nothing.
+	Retain(ctx context.Context, r call.Retention) (more bool, err error)
+}
+
+// Bank is the durable truth about budgets, as one node deals with it.
+type Bank interface {
+	// State tells where the bank stands with the node.
+	State(ctx context.Context) (call.BankState, error)
+	// Apply carries out a batch of ops durably and in one piece and returns a
+	// grant for each. Batch seq follows seq-1; the last batch may be applied
+	// again and comes to what it came to before. Any other is call.ErrBankSequence.
+	Apply(ctx context.Context, seq int64, ops []call.BankOp) ([]call.BankGrant, error)
+	// Forfeit says that the node knows nothing of what it had leased any more: all
+	// of it counts as spent.
+	Forfeit(ctx context.Context) error
+	// Accounts lists what the bank remembers, by scope, window and start.
+	Accounts(ctx context.Context) ([]Account, error)
+}
+
+// Documents are pieces of configuration that are changed while gateways run:
+// organisations, limits, policies, … each with a kind and a name.
+type Documents interface {
+	// Documents returns those of a kind, by name.
+	Documents(ctx context.Context, kind string) ([]call.Document, error)
+	// PutDocument keeps d in place of the one whose revision it carries, 0: of
+	// none, and returns its new revision. Another revision in the store is
+	// call.ErrRevision.
+	PutDocument(ctx context.Context, d call.Document) (revision int64, err error)
+	// DeleteDocument removes the one of that revision, 0: of any. One that is
+	// not there is call.ErrNoDocument.
+	DeleteDocument(ctx context.Context, kind, name string, revision int64) error
+}
+
+// Watcher tells of changes that any node has made.
+type Watcher interface {
+	// Watch calls changed with the topic of each change (TopicKeys,
+	// TopicDocuments + kind, …) until ctx ends, this node's own included,
+	// soon after the change, or once the store can be reached again. At first,
+	// and after a gap in which changes may have gone unseen, the topic is "":
+	// everything. It returns when ctx has ended.
+	Watch(ctx context.Context, changed func(topic string)) error
+}
+
+// Nodes are the gateways that use the store.
+type Nodes interface {
+	// Node is the one that has opened it.
+	Node() Node
+	// Nodes returns all, by number.
+	Nodes(ctx context.Context) ([]Node, error)
+	// Beat notes that this node lives. ErrFenced and ErrTaken say that it must
+	// not go on. Whoever runs the node calls it every so often.
+	Beat(ctx context.Context) error
+}
+
+// Topics of changes.
+const (
+	TopicKeys        = "keys"
+	TopicCredentials = "credentials"
+	TopicModules     = "modules/"   // and the kind
+	TopicDocuments   = "documents/" // and the kind
+)

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -21,10 +22,11 @@ type Family struct {
 // Add registers families. Two of one name are a mistake of the program.
 func (m *Metrics) Add(families ...Family) {
 	for _, f := range families {
-		kind := prometheus.GaugeValue
-		if n := len(f.Name); n > 6 && f.Name[n-6:] == "_total" {
-			kind = prometheus.CounterValue
+		kind, named := prometheus.GaugeValue, "gauge"
+		if strings.HasSuffix(f.Name, "_total") {
+			kind, named = prometheus.CounterValue, "counter"
 		}
+		m.list = append(m.list, Described{namespace + "_" + f.Name, named, f.Help, f.Labels})
 		c := &family{Family: f, kind: kind, desc: prometheus.NewDesc(namespace+"_"+f.Name, f.Help, f.Labels, nil)}
 		if err := m.registry.Register(c); err != nil {
 			panic(fmt.Sprintf("BUG: metric %s cannot be registered; got %v", f.Name, err))

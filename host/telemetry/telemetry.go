@@ -5,6 +5,8 @@ package telemetry
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -25,9 +27,17 @@ const (
 	otherTarget = "other"
 )
 
+// Described is a family as documents list it.
+type Described struct {
+	Name, Kind, Help string
+	Labels           []string
+}
+
 // Metrics is the registry of a gateway. All methods may be called at once.
 type Metrics struct {
 	registry *prometheus.Registry
+	list     []Described // of the gateway's own, as they were registered
+	teams    teams
 
 	requests, attempts, tokens, units, cost, misses, overruns *prometheus.CounterVec
 	duration, ttft                                            *prometheus.HistogramVec
@@ -35,6 +45,7 @@ type Metrics struct {
 	reloads                                                   *prometheus.CounterVec
 	lastReload                                                prometheus.Gauge
 
+	gen     atomic.Pointer[gen] // nil: nobody wants those
 	targets atomic.Pointer[map[string]*target]
 	grow    sync.Mutex // guards replacing targets
 }
@@ -67,12 +78,17 @@ var (
 // New returns metrics that hold nothing yet but those of the process.
 func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
+	note := func(kind, name, help string, labels ...string) {
+		m.list = append(m.list, Described{namespace + "_" + name, kind, help, labels})
+	}
 	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
+		note("counter", name, help, labels...)
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 		m.registry.MustRegister(c)
 		return c
 	}
-	hist := func(name, help string, buckets []float64) prometheus.HistogramOpts {
+	hist := func(name, help string, buckets []float64, labels ...string) prometheus.HistogramOpts {
+		note("histogram", name, help, labels...)
 		return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}
 	}
 	m.requests = vec("requests_total", "Requests by operation, target and outcome (ok or the class of the error).", "op", "target", "outcome")
@@ -83,13 +99,17 @@ func New() *Metrics {
 	m.cost = vec("cost_usd_total", "Cost in US dollars by target and provenance.", "target", "provenance")
 	m.overruns = vec("bound_overruns_total", "Requests that cost more than was reserved for them: worth an alarm.", "target")
 	m.reloads = vec("config_reloads_total", "Reloads of the configuration by result.", "result")
+	note("gauge", "config_last_reload_ok", "1 if the last reload of the configuration was taken, else 0.")
 	m.lastReload = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "config_last_reload_ok", Help: "1 if the last reload of the configuration was taken, else 0."})
 	m.lastReload.Set(1)
-	m.duration = prometheus.NewHistogramVec(hist("request_duration_seconds", "Time from the request's arrival to the end of the answer.", durations), []string{"target"})
-	m.ttft = prometheus.NewHistogramVec(hist("time_to_first_byte_seconds", "Time from the request's arrival to the first byte of the answer.", durations), []string{"target"})
+	m.duration = prometheus.NewHistogramVec(hist("request_duration_seconds", "Time from the request's arrival to the end of the answer.", durations, "target"), []string{"target"})
+	m.ttft = prometheus.NewHistogramVec(hist("time_to_first_byte_seconds", "Time from the request's arrival to the first byte of the answer.", durations, "target"), []string{"target"})
 	m.overhead = prometheus.NewHistogram(hist("overhead_seconds", "Time that the gateway itself added to a request.", overheads))
 	m.registry.MustRegister(m.lastReload, m.duration, m.ttft, m.overhead,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.teams = teams{requests: vec("team_requests_total", "Requests by the caller's team and outcome.", "team", "outcome"),
+		cost: vec("team_cost_usd_total", "Cost in US dollars by the caller's team.", "team")}
+	m.teams.known.Store(&map[string]*team{})
 	m.targets.Store(&map[string]*target{})
 	return m
 }
@@ -97,6 +117,13 @@ func New() *Metrics {
 // Handler serves the metrics in Prometheus' text form.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+}
+
+// List describes all families of the gateway's own, in alphabetical order.
+func (m *Metrics) List() []Described {
+	list := slices.Clone(m.list)
+	slices.SortFunc(list, func(a, b Described) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 // Reload counts a reload of the configuration.
@@ -112,13 +139,36 @@ func (m *Metrics) Reload(ok bool) {
 // Request counts a finished request. It does not allocate once the target and
 // the outcome have been seen.
 func (m *Metrics) Request(r *call.Record) {
-	t := m.target(r.Target)
-	t.request(m, r.Op, r.Class).Inc()
+	t := m.counted(r)
 	t.duration.Observe(float64(r.DurationUS) / 1e6)
 	m.overhead.Observe(float64(r.OverheadUS) / 1e6)
 	if r.TTFTUS > 0 {
 		t.ttft.Observe(float64(r.TTFTUS) / 1e6)
 	}
+	for i := range r.Attempts {
+		a := &r.Attempts[i]
+		if a.Target == nil {
+			continue
+		}
+		switch t := m.target(a.Target.Name); {
+		case a.Lost: // to a faster one
+			m.attempts.WithLabelValues(t.name, "lost").Inc()
+		case a.Rejected != "":
+			m.attempts.WithLabelValues(t.name, "rejected").Inc()
+		default:
+			t.attempt(m, a.Class).Inc()
+		}
+	}
+}
+
+// Unhurried counts a request that nobody waited for: how long it took says nothing.
+func (m *Metrics) Unhurried(r *call.Record) { m.counted(r) }
+
+// counted counts what r is and has used, but not how long it took.
+func (m *Metrics) counted(r *call.Record) *target {
+	t := m.target(r.Target)
+	t.request(m, r.Op, r.Class).Inc()
+	m.teams.count(r)
 	for i, n := range r.Usage.Buckets() {
 		switch {
 		case *n <= 0:
@@ -137,12 +187,7 @@ func (m *Metrics) Request(r *call.Record) {
 	if r.Computed != 0 && r.Computed != r.Usage.Cost {
 		t.missed(m, r.Computed-r.Usage.Cost)
 	}
-	for i := range r.Attempts {
-		a := &r.Attempts[i]
-		if a.Target != nil {
-			m.target(a.Target.Name).attempt(m, a.Class).Inc()
-		}
-	}
+	return t
 }
 
 func (m *Metrics) target(name string) *target {

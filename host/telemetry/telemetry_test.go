@@ -137,3 +137,37 @@ func BenchmarkRequest(b *testing.B) {
 		m.Request(r)
 	}
 }
+
+func TestAttemptsInVain(t *testing.T) {
+	m := New()
+	r := sample()
+	to := &call.Target{Name: "demo/echo"}
+	r.Attempts = []call.Attempt{{Target: to, Lost: true}, {Target: to, Rejected: "empty"}, {Target: to}}
+	m.Request(r)
+	expect(t, m,
+		`signalbox_attempts_total{outcome="lost",target="demo/echo"} 1`,
+		`signalbox_attempts_total{outcome="rejected",target="demo/echo"} 1`,
+		`signalbox_attempts_total{outcome="ok",target="demo/echo"} 1`)
+}
+
+func TestTeams(t *testing.T) {
+	m := New()
+	m.Request(&call.Record{Class: wire.ClassPolicy})
+	for i := range maxTeams + 49 {
+		m.Request(&call.Record{Team: fmt.Sprintf("team-%d", i), Cost: 1_000_000})
+	}
+	expect(t, m,
+		`signalbox_team_requests_total{outcome="ok",team="team-7"} 1`,
+		`signalbox_team_cost_usd_total{team="team-7"} 0.001`,
+		`signalbox_team_requests_total{outcome="policy",team="none"} 1`,
+		`signalbox_team_requests_total{outcome="ok",team="other"} 50`)
+}
+
+func TestList(t *testing.T) {
+	m := New()
+	m.Add(Family{Name: "a_total", Help: "h", Labels: []string{"x"}, Collect: func(Emit) {}})
+	list := m.List()
+	if got := list[0]; got.Name != "signalbox_a_total" || got.Kind != "counter" || got.Labels[0] != "x" || len(list) < 12 {
+		t.Errorf("got %+v of %d", got, len(list))
+	}
+}

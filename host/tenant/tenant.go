@@ -33,6 +33,7 @@ type Store interface {
 // Keeper answers for whose the objects are. It is safe for concurrent use.
 type Keeper struct {
 	store Store
+	known memory
 	write sync.Mutex // one commit at a time
 
 	mu   sync.Mutex
@@ -67,11 +68,28 @@ func (k *Keeper) Missing(ctx context.Context, o Owner, refs []Ref) (*Ref, error)
 }
 
 func (k *Keeper) owns(ctx context.Context, o Owner, refs []Ref) ([]bool, error) {
-	ids := make([]string, len(refs))
+	now := time.Now()
+	owned := make([]bool, len(refs))
+	var ids []string
+	var at []int
 	for i := range refs {
-		ids[i] = refs[i].ID
+		if owned[i] = k.known.has(o, refs[i].ID, now); !owned[i] {
+			ids, at = append(ids, refs[i].ID), append(at, i)
+		}
 	}
-	return k.store.Owns(ctx, o.Provider, o.Tenant, ids)
+	if len(ids) == 0 {
+		return owned, nil
+	}
+	found, err := k.store.Owns(ctx, o.Provider, o.Tenant, ids)
+	if err != nil {
+		return nil, err
+	}
+	for j, i := range at {
+		if owned[i] = found[j]; found[j] {
+			k.known.put(o, ids[j], now)
+		}
+	}
+	return owned, nil
 }
 
 // Add makes refs o's. It returns once that is on the disk; those who add at
@@ -116,11 +134,15 @@ func (k *Keeper) commit(list []call.Kept) error {
 	defer close(c.done)
 	c.err = fmt.Errorf("cannot keep whose %d objects are: the commit failed", len(c.list)) // if Keep panics
 	c.err = k.store.Keep(context.Background(), c.list)
+	for i := range c.list { // which may have been another's
+		k.known.drop(c.list[i].Provider, c.list[i].ID)
+	}
 	return c.err
 }
 
 // Remove forgets an object of o's that is gone.
 func (k *Keeper) Remove(ctx context.Context, o Owner, id string) error {
+	defer k.known.drop(o.Provider, id) // at the end: it may be looked up meanwhile
 	return k.store.Forget(ctx, o.Provider, o.Tenant, id)
 }
 

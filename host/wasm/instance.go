@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"unsafe"
@@ -20,10 +21,11 @@ type Instance struct {
 	version *Version
 	module  api.Module
 	mem     api.Memory
-	fuel    api.MutableGlobal
+	fuel    api.MutableGlobal // nil in a guarded module
 	memFull api.Global
 	buffer  api.Function
 	entry   api.Function
+	observe api.Function    // nil: it does not want to know
 	ctx     context.Context // carries the instance to host functions
 	stack   [4]uint64       // parameters and results
 
@@ -45,14 +47,17 @@ func newInstance(v *Version, replay *Recording) (*Instance, error) {
 	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
 	memory := &linear{}
 	ctx := experimental.WithMemoryAllocator(in.ctx, memory)
-	module, err := v.engine.InstantiateModule(ctx, v.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	ctx, cancel := v.starting(ctx)
+	defer cancel()
+	guest, err := v.engine.InstantiateModule(ctx, v.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		memory.Free()
 		return nil, fmt.Errorf("%w: %w", ErrStart, err)
 	}
-	in.attach(module)
-	in.buffer = module.ExportedFunction("sb_buf")
-	in.entry = module.ExportedFunction(v.module.Entry)
+	in.attach(guest)
+	in.buffer = guest.ExportedFunction("sb_buf")
+	in.entry = guest.ExportedFunction(v.module.Entry)
+	in.observe = guest.ExportedFunction("sb_observe")
 	if err := in.begin(); err != nil {
 		in.close()
 		return nil, fmt.Errorf("%w: %w", ErrStart, err)
@@ -60,11 +65,25 @@ func newInstance(v *Version, replay *Recording) (*Instance, error) {
 	return in, nil
 }
 
-func (in *Instance) attach(module api.Module) {
-	in.module = module
-	in.mem = module.Memory()
-	in.fuel = module.ExportedGlobal(fuel.Global).(api.MutableGlobal)
-	in.memFull = module.ExportedGlobal(fuel.StarvedGlobal)
+func (in *Instance) attach(guest api.Module) {
+	in.module = guest
+	in.mem = guest.Memory()
+	if in.version.guard == 0 {
+		in.fuel = guest.ExportedGlobal(fuel.Global).(api.MutableGlobal)
+		in.memFull = guest.ExportedGlobal(fuel.StarvedGlobal)
+	}
+}
+
+// startTimes is how many times as long as a call an instance without fuel may
+// take for each step of its start.
+const startTimes = 20
+
+// starting bounds the start of a module without fuel by time.
+func (v *Version) starting(ctx context.Context) (context.Context, context.CancelFunc) {
+	if v.guard == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, startTimes*v.guard)
 }
 
 // begin takes a fresh module to where it can be called. What the start
@@ -75,7 +94,7 @@ func (in *Instance) begin() error {
 			return fmt.Errorf("_initialize: %w", err)
 		}
 	}
-	in.refuel()
+	in.refuel(Fuel)
 	if err := in.run(in.module.ExportedFunction("sb_abi")); err != nil {
 		return fmt.Errorf("sb_abi: %w", err)
 	}
@@ -95,7 +114,7 @@ func (in *Instance) configure(record []byte) error {
 		return err
 	}
 	copy(b, record)
-	in.refuel()
+	in.refuel(Fuel)
 	in.stack[0], in.stack[1] = uint64(in.bufAt), uint64(len(record))
 	if err := in.run(f); err != nil {
 		return fmt.Errorf("sb_configure: %w", err)
@@ -122,7 +141,7 @@ func (in *Instance) Buffer(n int) ([]byte, error) {
 }
 
 func (in *Instance) growBuffer(n int) error {
-	in.refuel()
+	in.refuel(Fuel)
 	in.stack[0] = uint64(n)
 	if err := in.run(in.buffer); err != nil {
 		return fmt.Errorf("sb_buf: %w", err)
@@ -141,13 +160,7 @@ func (in *Instance) growBuffer(n int) error {
 // Call hands the guest the n bytes written to Buffer. The answer is a view of
 // its memory, valid until the next call; nil means that the guest declines.
 func (in *Instance) Call(n int) ([]byte, error) {
-	in.begins(n)
-	in.refuel()
-	in.stack[0], in.stack[1] = uint64(in.bufAt), uint64(n)
-	in.deciding = true
-	err := in.run(in.entry)
-	in.deciding = false
-	if err != nil {
+	if err := in.decide(in.entry, n); err != nil {
 		return nil, err
 	}
 	answer := in.stack[0]
@@ -160,6 +173,26 @@ func (in *Instance) Call(n int) ([]byte, error) {
 		return nil, BadAnswer("%d bytes at %d lie outside of memory or are more than %d", size, at, MaxAnswer)
 	}
 	return b, nil
+}
+
+// Observe hands the guest an observation of the n bytes written to Buffer, on
+// fuel of its own. A guest that does not export sb_observe is not troubled.
+func (in *Instance) Observe(n int) error {
+	if in.observe == nil {
+		return nil
+	}
+	return in.decide(in.observe, n)
+}
+
+// decide calls f with the record, and lets it ask the host.
+func (in *Instance) decide(f api.Function, n int) error {
+	in.begins(n)
+	in.refuel(in.version.fuel)
+	in.stack[0], in.stack[1] = uint64(in.bufAt), uint64(n)
+	in.deciding = true
+	err := in.run(f)
+	in.deciding = false
+	return err
 }
 
 // begins sets what the guest takes for the time and for randomness to what the
@@ -179,29 +212,59 @@ func (in *Instance) begins(n int) {
 // same place in each.
 var request abi.Request
 
-// Spent is the fuel that the last call took.
-func (in *Instance) Spent() int64 { return Fuel - int64(in.fuel.Get()) }
+// Spent is the fuel that the last call took, 0 where there is none.
+func (in *Instance) Spent() int64 {
+	if in.fuel == nil {
+		return 0
+	}
+	return in.version.fuel - int64(in.fuel.Get())
+}
 
-func (in *Instance) refuel() { in.fuel.Set(Fuel) }
+func (in *Instance) refuel(units int64) {
+	if in.fuel != nil {
+		in.fuel.Set(uint64(units))
+	}
+}
 
 // pay takes fuel for what a host function does; the guest's next turn sees it.
-func (in *Instance) pay(n int64) { in.fuel.Set(in.fuel.Get() - uint64(n)) }
+func (in *Instance) pay(n int64) {
+	if in.fuel != nil {
+		in.fuel.Set(in.fuel.Get() - uint64(n))
+	}
+}
 
-func (in *Instance) starved() bool { return int64(in.fuel.Get()) < 0 }
+func (in *Instance) starved() bool { return in.fuel != nil && int64(in.fuel.Get()) < 0 }
 
 // run calls f with what is on the stack. After an error the instance is torn
 // inside and must not be called again.
 func (in *Instance) run(f api.Function) error {
-	err := f.CallWithStack(in.ctx, in.stack[:])
+	var err error
+	if in.version.guard > 0 {
+		err = in.runGuarded(f)
+	} else {
+		err = f.CallWithStack(in.ctx, in.stack[:])
+	}
 	switch {
 	case err == nil:
 		return nil
 	case in.starved():
 		return ErrFuel // its stack trace says only where the fuel ended
-	case in.memFull.Get() != 0:
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: it took longer than it may", ErrFuel)
+	case in.memFull != nil && in.memFull.Get() != 0:
 		return fmt.Errorf("%w: %w", ErrMemory, err)
 	}
 	return fmt.Errorf("%w: %w", ErrTrap, err)
+}
+
+func (in *Instance) runGuarded(f api.Function) error {
+	limit := in.version.guard
+	if !in.deciding {
+		limit *= startTimes
+	}
+	ctx, cancel := context.WithTimeout(in.ctx, limit)
+	defer cancel()
+	return f.CallWithStack(ctx, in.stack[:])
 }
 
 func (in *Instance) close() { _ = in.module.Close(context.Background()) }

@@ -15,11 +15,11 @@ func TestMemoryLimit(t *testing.T) {
 	big := guest(echo, nil)
 	m := &wasmtest.Module{}
 	m.Memory(33)
-	if _, err := newRuntime(t).Load(module(m.Bytes(), nil)); !errors.Is(err, ErrRefused) {
+	if _, err := newRuntime(t).Load(described(m.Bytes(), nil)); !errors.Is(err, ErrRefused) {
 		t.Errorf("33 pages: got %v; want ErrRefused", err)
 	}
 	large := append(big, make([]byte, MaxModule)...)
-	if _, err := newRuntime(t).Load(module(large, nil)); !errors.Is(err, ErrRefused) {
+	if _, err := newRuntime(t).Load(described(large, nil)); !errors.Is(err, ErrRefused) {
 		t.Errorf("%d bytes: got %v; want ErrRefused", len(large), err)
 	}
 }
@@ -56,7 +56,7 @@ func TestConfigure(t *testing.T) {
 	}
 	f := func(what string, wasm []byte, ok bool) {
 		t.Helper()
-		v, err := newRuntime(t).Load(module(wasm, nil))
+		v, err := newRuntime(t).Load(described(wasm, nil))
 		if (err == nil) != ok || err != nil && !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: got %v", what, err)
 		}
@@ -76,7 +76,7 @@ func TestAnotherMajorIsRefused(t *testing.T) {
 	m.Func("sb_abi", "", "i", "", 0x41, S((abi.Major+1)<<16))
 	m.Func("sb_buf", "i", "I", "", 0x42, 0)
 	m.Func("entry", "ii", "I", "", 0x42, 0)
-	_, err := newRuntime(t).Load(module(m.Bytes(), nil))
+	_, err := newRuntime(t).Load(described(m.Bytes(), nil))
 	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "sb/2") {
 		t.Errorf("got %v", err)
 	}

@@ -126,7 +126,7 @@ func TestReplayIsSilent(t *testing.T) {
 		m.Import("sb", "metric", "iF", "")
 	}
 	code := []any{0x41, 2, 0x20, 0, 0x20, 1, 0x10, 0, 0x41, 3, 0x44, "\x00\x00\x00\x00\x00\x00\xf8\x3f", 0x10, 1}
-	m := module(guest(append(code, echo...), imports, func(m *wasmtest.Module) {
+	m := described(guest(append(code, echo...), imports, func(m *wasmtest.Module) {
 		m.Func("sb_configure", "ii", "i", "", 0x41, 2, 0x20, 0, 0x20, 1, 0x10, 0, 0x41, 0)
 	}), slog.New(slog.NewTextHandler(&out, nil)))
 	v, err := newRuntime(t).Load(m)
@@ -158,7 +158,7 @@ func TestCountingIsBounded(t *testing.T) {
 		"sb_configure": func(m *wasmtest.Module) { m.Func("sb_configure", "ii", "i", "", append(count, 0x41, 0)...) },
 	} {
 		imports := func(m *wasmtest.Module) { m.Import("sb", "counter_add", "iI", "I") }
-		_, err := newRuntime(t).Load(module(guest(echo, imports, add), slog.New(slog.DiscardHandler)))
+		_, err := newRuntime(t).Load(described(guest(echo, imports, add), slog.New(slog.DiscardHandler)))
 		if err == nil || !strings.Contains(err.Error(), "counter_add outside of a call") {
 			t.Errorf("counting in %s: got %v", name, err)
 		}

@@ -2,117 +2,91 @@ package wasm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/signalbox-ai/signalbox/host/wasm/fuel"
+	"github.com/signalbox-ai/signalbox/sdk/module"
 )
 
 // Options of a Runtime.
 type Options struct {
 	CacheDir string // for compiled modules, "" for none; nobody else may write there: code is run from it
+
+	// AllowUnmetered runs modules into which fuel cannot be injected under a
+	// guard that ends calls by the clock. It makes calls several times slower,
+	// and does not see trees of calls without a loop.
+	AllowUnmetered bool
+	GuardTime      time.Duration // that a call has under it, 0: GuardTime
 }
 
 // Runtime compiles modules.
 type Runtime struct {
-	cache wazero.CompilationCache // nil: none
-	small wazero.Runtime          // for most guests
-	large wazero.Runtime          // for Go guests
-
-	versions sync.WaitGroup // that have not drained
+	engines        engines
+	allowUnmetered bool
+	guardTime      time.Duration
+	versions       sync.WaitGroup // that have not drained
 }
 
 // New returns a runtime.
 func New(o Options) (*Runtime, error) {
-	r := &Runtime{}
+	r := &Runtime{allowUnmetered: o.AllowUnmetered, guardTime: cmp.Or(o.GuardTime, GuardTime)}
 	var err error
 	if o.CacheDir != "" {
-		if r.cache, err = openCache(o.CacheDir); err != nil {
+		if r.engines.cache, err = openCache(o.CacheDir); err != nil {
 			return nil, fmt.Errorf("cannot open the cache of compiled modules %q: %w", o.CacheDir, err)
 		}
 	}
-	if r.small, err = r.engine(memoryPages); err == nil {
-		r.large, err = r.engine(goPages)
-	}
-	if err != nil {
+	if _, err = r.engines.get(class{pages: fuel.Plain.Pages}); err != nil {
 		_ = r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-// openCache refuses a folder that others may write to: what lies there is
-// machine code that this process will run.
-func openCache(dir string) (wazero.CompilationCache, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return nil, fmt.Errorf("others may write to it (mode %o): chmod go-w it, or set another", mode)
-	}
-	return wazero.NewCompilationCacheWithDir(dir)
-}
-
-// engine makes a runtime whose guests have up to so many pages of memory.
-func (r *Runtime) engine(pages uint32) (wazero.Runtime, error) {
-	ctx := context.Background()
-	config := wazero.NewRuntimeConfigCompiler().WithCoreFeatures(api.CoreFeaturesV2).
-		WithMemoryLimitPages(pages).WithDebugInfoEnabled(false)
-	if r.cache != nil {
-		config = config.WithCompilationCache(r.cache)
-	}
-	rt := wazero.NewRuntimeWithConfig(ctx, config)
-	for _, add := range []func(context.Context, wazero.Runtime) error{addHost, addWASI} {
-		if err := add(ctx, rt); err != nil {
-			_ = rt.Close(ctx)
-			return nil, fmt.Errorf("cannot set up the guests' imports: %w", err)
-		}
-	}
-	return rt, nil
-}
-
 // Close ends the runtime. It waits for all versions, which must have been
 // closed, to drain: the memory of a running guest cannot be taken away.
 func (r *Runtime) Close() error {
 	r.versions.Wait()
-	var first error
-	for _, rt := range []wazero.Runtime{r.small, r.large} {
-		if rt == nil {
-			continue
-		}
-		if err := rt.Close(context.Background()); err != nil && first == nil {
-			first = err
-		}
-	}
-	if r.cache != nil {
-		if err := r.cache.Close(context.Background()); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
+	return r.engines.close()
 }
 
 // Module is what to load.
 type Module struct {
-	Name   string // for logs
-	Code   []byte
-	Config []byte // record for sb_configure
-	Strict bool   // a module without sb_configure is refused: the operator configured it
-	Entry  string // the export that calls go to: "sb_route"
-	Params int    // i32 parameters of it
-	State  *State // of the module's name; outlives versions
+	Name     string // for logs
+	Code     []byte
+	Manifest *module.Manifest // what it may import and spend; nil: module.Default
+	Config   []byte           // record for sb_configure
+	Strict   bool             // a module without sb_configure is refused: the operator configured it
+	Entry    string           // the export that calls go to: "sb_route"
+	Params   int              // i32 parameters of it
+	State    *State           // of the module's name; outlives versions
+}
+
+// label names a module in decisions and logs: two that differ in nothing but
+// their manifest or configuration decide differently.
+func (m *Module) label(id ID) string {
+	label := m.Name + "@" + id.Short()
+	if m.Manifest == nil && !m.Strict {
+		return label
+	}
+	h := sha256.New()
+	if m.Manifest != nil {
+		h.Write(m.Manifest.Canonical())
+	}
+	if m.Strict {
+		h.Write(m.Config)
+	}
+	return label + "+" + hex.EncodeToString(h.Sum(nil)[:4])
 }
 
 // ID is the sha256 of a module's bytes.
@@ -135,22 +109,24 @@ func (r *Runtime) load(m Module) (*Version, error) {
 	if len(m.Code) > MaxModule {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(m.Code), MaxModule)
 	}
-	v := &Version{ID: sha256.Sum256(m.Code), module: m, engine: r.small, most: 2 * runtime.GOMAXPROCS(0)}
-	tariff := fuel.Plain
-	if isGo(m.Code) {
-		v.engine, v.most, tariff = r.large, runtime.GOMAXPROCS(0), fuel.Go
+	v := &Version{ID: sha256.Sum256(m.Code), module: m, manifest: m.Manifest}
+	if v.manifest == nil {
+		v.manifest = module.Default("", m.Name)
 	}
-	code, err := fuel.Inject(m.Code, InitFuel, tariff)
-	if err != nil {
+	if err := v.manifest.Matches(m.Code); err != nil {
 		return nil, err
 	}
+	v.Label = m.label(v.ID)
 	v.module.Code = nil
-	v.Label = m.Name + "@" + v.ID.Short()
-	if v.compiled, err = v.engine.CompileModule(context.Background(), code); err != nil {
-		return nil, fmt.Errorf("cannot compile it: %w", err)
+	if err := r.compile(v, m.Code); err != nil {
+		return nil, err
 	}
 	v.init(&r.versions)
-	if err = checkExports(v.compiled, m); err == nil {
+	err := checkExports(v.compiled, m)
+	if err == nil {
+		err = checkImports(v.compiled, v.manifest)
+	}
+	if err == nil {
 		err = v.warm()
 	}
 	if err != nil {
@@ -160,8 +136,43 @@ func (r *Runtime) load(m Module) (*Version, error) {
 	return v, nil
 }
 
+// compile meters a module and compiles it, within what it may have.
+func (r *Runtime) compile(v *Version, code []byte) error {
+	v.fuel, v.most = Fuel, 2*runtime.GOMAXPROCS(0)
+	if f := v.manifest.Fuel; f > 0 {
+		v.fuel = min(f, Fuel)
+	}
+	tariff := fuel.Plain
+	switch {
+	case isGo(code):
+		v.most, tariff = runtime.GOMAXPROCS(0), fuel.Go
+	case fuel.Begins(code) <= fuel.Small.Pages/2:
+		tariff = fuel.Small
+	}
+	if m := v.manifest.Memory; m > 0 {
+		tariff.Pages = uint32(min((m+pageSize-1)/pageSize, maxPages))
+	}
+	class := class{pages: tariff.Pages}
+	metered, err := fuel.Inject(code, InitFuel, tariff)
+	switch {
+	case err == nil:
+		code = metered
+	case !r.allowUnmetered:
+		return fmt.Errorf("%w; modules.allow_unmetered would run it under a slower guard", err)
+	default:
+		class.guarded, v.guard = true, r.guardTime
+	}
+	if v.engine, err = r.engines.get(class); err != nil {
+		return err
+	}
+	if v.compiled, err = v.engine.CompileModule(context.Background(), code); err != nil {
+		return fmt.Errorf("cannot compile it: %w", err)
+	}
+	return nil
+}
+
 // isGo reports whether Go's linker made the module, or it says so: its heap
-// needs more room, and its code another tariff.
+// needs more room.
 func isGo(code []byte) bool {
 	return bytes.Contains(code[:min(len(code), 64)], []byte("go:buildid"))
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/signalbox-ai/signalbox/sdk/module"
 )
 
 const (
@@ -64,24 +66,20 @@ var errRange = errors.New("range outside of memory")
 
 // addHost instantiates module "sb".
 func addHost(ctx context.Context, rt wazero.Runtime) error {
-	i32, i64, f64 := api.ValueTypeI32, api.ValueTypeI64, api.ValueTypeF64
-	b := rt.NewHostModuleBuilder("sb")
-	add := func(name string, f func(*Instance, []uint64), params, results []api.ValueType) {
-		b.NewFunctionBuilder().WithGoModuleFunction(bound(f), params, results).Export(name)
+	b := rt.NewHostModuleBuilder(hostModule)
+	for name, call := range hostCalls {
+		b.NewFunctionBuilder().WithGoModuleFunction(bound(call.do), types(call.params), types(call.results)).Export(name)
 	}
-	add("log", hostLog, []api.ValueType{i32, i32, i32}, nil)
-	add("counter_add", hostCounterAdd, []api.ValueType{i32, i64}, []api.ValueType{i64})
-	add("metric", hostMetric, []api.ValueType{i32, f64}, nil)
 	_, err := b.Instantiate(ctx)
 	return err
 }
 
 // bound makes a host function of one that works on the calling instance.
 func bound(f func(*Instance, []uint64)) api.GoModuleFunc {
-	return func(ctx context.Context, module api.Module, stack []uint64) {
+	return func(ctx context.Context, guest api.Module, stack []uint64) {
 		in := ctx.Value(instanceKey{}).(*Instance)
 		if in.module == nil { // the start function calls: it runs while the module is being made
-			in.attach(module)
+			in.attach(guest)
 		}
 		f(in, stack)
 	}
@@ -93,10 +91,11 @@ func hostLog(in *Instance, stack []uint64) {
 	in.say(level, in.memory(uint32(stack[1]), min(uint32(stack[2]), maxLog)))
 }
 
-// say logs a message, which costs its length; replays are silent.
+// say logs a message, which costs its length; replays are silent, and so are
+// modules that may not log but print.
 func (in *Instance) say(level slog.Level, message []byte) {
 	in.pay(int64(min(len(message), maxLog)))
-	if in.replay == nil {
+	if in.replay == nil && in.version.manifest.Granted(module.Log) {
 		in.version.module.State.say(level, message)
 	}
 }

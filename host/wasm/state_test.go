@@ -22,7 +22,7 @@ func TestHostFunctions(t *testing.T) {
 		0x41, 3, 0x44, "\x00\x00\x00\x00\x00\x00\xf8\x3f", 0x10, 2, // metric(3, 1.5)
 		0x41, 7, 0x42, 5, 0x10, 1, 0x50, 0x04, 0x7e, 0x42, 0, 0x05} // counter_add(7, 5)
 	code = append(append(code, echo...), 0x0b)
-	m := module(guest(code, imports), slog.New(slog.NewTextHandler(&out, nil)))
+	m := described(guest(code, imports), slog.New(slog.NewTextHandler(&out, nil)))
 	rt := newRuntime(t)
 	v, err := rt.Load(m)
 	if err != nil {

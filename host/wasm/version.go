@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/signalbox-ai/signalbox/sdk/module"
 )
 
 // Version is one module, compiled, with its idle instances: the one used last
@@ -13,9 +16,12 @@ import (
 // the engine then keeps for good.)
 type Version struct {
 	ID    ID
-	Label string // name@sha256, shortened
+	Label string // name@sha256, shortened; with a manifest or configuration, +sha256 of both
 
 	module   Module
+	manifest *module.Manifest // never nil
+	fuel     int64            // of one call
+	guard    time.Duration    // that a call has when there is no fuel, 0: there is
 	engine   wazero.Runtime
 	compiled wazero.CompiledModule
 	most     int // instances at a time
@@ -158,6 +164,19 @@ func (v *Version) Close() {
 
 // Drained is closed when v was closed and its last call has returned.
 func (v *Version) Drained() <-chan struct{} { return v.drained }
+
+// Manifest is what the module may do; it must not be changed.
+func (v *Version) Manifest() *module.Manifest { return v.manifest }
+
+// Metered reports whether calls pay with fuel, as all do unless the operator
+// allows others.
+func (v *Version) Metered() bool { return v.guard == 0 }
+
+// Observes reports whether the module wants to be told of outcomes.
+func (v *Version) Observes() bool {
+	_, ok := v.compiled.ExportedFunctions()["sb_observe"]
+	return ok
+}
 
 // Instances counts what is alive, running calls included.
 func (v *Version) Instances() int {

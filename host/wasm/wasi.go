@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 )
 
 // What WASI's calls answer.
@@ -67,25 +66,17 @@ var wasi = map[string]wasiCall{
 
 // addWASI instantiates what guests see of WASI.
 func addWASI(ctx context.Context, rt wazero.Runtime) error {
-	b := rt.NewHostModuleBuilder("wasi_snapshot_preview1")
-	i32 := []api.ValueType{api.ValueTypeI32}
+	b := rt.NewHostModuleBuilder(wasiModule)
 	for name, call := range wasi {
-		params := make([]api.ValueType, len(call.params))
-		for i, c := range call.params {
-			params[i] = api.ValueTypeI32
-			if c == 'I' {
-				params[i] = api.ValueTypeI64
-			}
-		}
 		do := call.do
 		if do == nil {
 			do = func(*Instance, []uint64) uint64 { return wasiNoSys }
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(bound(func(in *Instance, stack []uint64) {
 			stack[0] = do(in, stack)
-		}), params, i32).Export(name)
+		}), types(call.params), types("i")).Export(name)
 	}
-	b.NewFunctionBuilder().WithGoModuleFunction(bound(wasiExit), i32, nil).Export("proc_exit")
+	b.NewFunctionBuilder().WithGoModuleFunction(bound(wasiExit), types("i"), nil).Export("proc_exit")
 	_, err := b.Instantiate(ctx)
 	return err
 }

@@ -16,12 +16,15 @@ package wasm
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/sdk/module"
 )
 
-// Fuel is what one call may spend, about 2.4 ms in a tight loop. Garbage
+// Fuel is what one call may spend, unless a manifest says less: about 2.4 ms in a tight loop. Garbage
 // collection of the whole process waits for a running guest, so this bounds
 // its pauses too.
-const Fuel = 1_000_000
+const Fuel = module.MaxFuel
 
 // InitFuel is what a new instance may spend on its start function and
 // _initialize: as much as the runtime of a Go guest needs, several times over.
@@ -29,15 +32,18 @@ const InitFuel = 4 * Fuel
 
 // Limits of a module.
 const (
-	MaxModule   = 8 << 20  // bytes
-	MaxAnswer   = 64 << 10 // bytes of one answer
-	memoryPages = 32       // 2 MiB: a near cache holds it, so that a call cannot be stretched by missing it
-	goPages     = 1024     // 64 MiB: Go's heap grows by 4 MiB at a time
+	MaxModule = 8 << 20  // bytes
+	MaxAnswer = 64 << 10 // bytes of one answer
+	maxPages  = module.MaxMemory / pageSize
+	pageSize  = 64 << 10
 )
+
+// GuardTime is how long a call of a module without fuel may take.
+const GuardTime = 5 * time.Millisecond
 
 // Why a call failed. Errors of this package answer errors.Is for one of them.
 var (
-	ErrFuel      = errors.New("guest ran out of fuel")
+	ErrFuel      = errors.New("guest ran out of fuel") // or, without fuel, of time
 	ErrTrap      = errors.New("guest trapped")
 	ErrMemory    = errors.New("guest ran out of memory")
 	ErrBadAnswer = errors.New("guest's answer is not valid")

@@ -56,13 +56,13 @@ func newRuntime(t testing.TB) *Runtime {
 	return rt
 }
 
-func module(code []byte, log *slog.Logger) Module {
+func described(code []byte, log *slog.Logger) Module {
 	return Module{Name: "m", Code: code, Entry: "entry", Params: 2, State: NewState(log), Config: []byte("config")}
 }
 
 func load(t testing.TB, rt *Runtime, code []byte) (*Slot, *Version) {
 	t.Helper()
-	v, err := rt.Load(module(code, slog.New(slog.DiscardHandler)))
+	v, err := rt.Load(described(code, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,10 @@
 package depot
 
 import (
-	"crypto/ed25519"
-	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/crypto/blake2b"
 )
 
 func add(t *testing.T, d *Depot, name, version, sha string) error {
@@ -72,47 +68,5 @@ func TestDepot(t *testing.T) {
 	}
 	if a, _ := d.Newest("acme"); a.Version != "1.1.0" || a.Rejected != "it crashes" || len(d.List()) != 2 {
 		t.Errorf("got %+v", a)
-	}
-}
-
-// signed makes a key and a signature of content by minisign's published format.
-func signed(content []byte) (key, signature string) {
-	public, private, _ := ed25519.GenerateKey(nil)
-	head := append([]byte("Ed"), "12345678"...)
-	key = base64.StdEncoding.EncodeToString(append(head, public...))
-	sum := blake2b.Sum512(content)
-	sig := ed25519.Sign(private, sum[:])
-	const comment = "timestamp:1"
-	global := ed25519.Sign(private, append(append([]byte(nil), sig...), comment...))
-	b64 := base64.StdEncoding.EncodeToString
-	return key, "untrusted comment: x\n" + b64(append(append([]byte("ED"), "12345678"...), sig...)) + "\ntrusted comment: " + comment + "\n" + b64(global) + "\n"
-}
-
-func TestTrust(t *testing.T) {
-	key, signature := signed([]byte("program"))
-	trust, err := ParseTrust([]string{key}, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if id, err := trust.Verify([]byte("program"), signature); err != nil || id != "3837363534333231" {
-		t.Errorf("got %s, %v", id, err)
-	}
-	if _, err := trust.Verify([]byte("Program"), signature); err == nil {
-		t.Error("another program passes")
-	}
-	if _, err := trust.Verify([]byte("program"), strings.Replace(signature, "timestamp:1", "timestamp:2", 1)); err == nil {
-		t.Error("another comment passes")
-	}
-	if _, err := trust.Verify([]byte("program"), "nonsense"); err == nil || !strings.Contains(err.Error(), ".minisig") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := (Trust{}).Verify([]byte("program"), signature); err == nil || !strings.Contains(err.Error(), "trusted_keys") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := ParseTrust([]string{"x"}, false); err == nil {
-		t.Error("a bad key was read")
-	}
-	if _, err := ParseTrust(nil, true); err == nil {
-		t.Error("signatures of nobody are required")
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -66,7 +68,7 @@ func (p *program) statements(depth int, results string) []byte {
 
 func (p *program) statement(depth int, results string) []byte {
 	code := wasmtest.Code
-	switch p.IntN(12) {
+	switch p.IntN(13) {
 	case 0, 1:
 		return code(p.value('i', 3), 0x21, 2*p.IntN(2)) // local 0 or 2
 	case 2:
@@ -93,6 +95,8 @@ func (p *program) statement(depth int, results string) []byte {
 			return code(p.address(), p.value('i', 1), n, 0xfc, 11, 0)
 		}
 		return code(p.address(), p.address(), n, 0xfc, 10, 0, 0)
+	case 11: // a jump table: into the block, or past it
+		return code(0x02, 0x40, 0x02, 0x40, p.value('i', 2), 0x0e, 2, 0, 1, 0, 0x0b, p.statements(depth+1, results), 0x0b)
 	}
 	return p.call()
 }
@@ -214,7 +218,8 @@ func TestRewrittenAgrees(t *testing.T) {
 }
 
 // FuzzInject: no input panics, and what is rewritten is valid exactly when the
-// original is. (So no module reaches, by being rewritten, what it may not.)
+// original is. (So no module reaches, by being rewritten, what it may not.) Where
+// its fuel is enough it answers as the original does.
 func FuzzInject(f *testing.F) {
 	for seed := range uint64(8) {
 		f.Add(newProgram(seed).Bytes())
@@ -234,7 +239,7 @@ func FuzzInject(f *testing.F) {
 		}
 	}
 	ctx := context.Background()
-	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithMemoryLimitPages(256).WithDebugInfoEnabled(false))
+	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithMemoryLimitPages(256).WithDebugInfoEnabled(false).WithCloseOnContextDone(true))
 	f.Fuzz(func(t *testing.T, wasm []byte) {
 		out, err := fuel.Inject(wasm, budget, fuel.Plain)
 		if err != nil {
@@ -251,5 +256,52 @@ func FuzzInject(f *testing.F) {
 		if (errPlain == nil) != (errMetered == nil) {
 			t.Fatalf("plain: %v\nmetered: %v", errPlain, errMetered)
 		}
+		if errPlain == nil {
+			agree(t, rt, plain, metered)
+		}
 	})
+}
+
+// agree calls all exports of both, unless the metered one runs out of
+// something: then the original might not end.
+func agree(t *testing.T, rt wazero.Runtime, plain, metered wazero.CompiledModule) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	m, err := rt.InstantiateModule(ctx, metered, config)
+	if err != nil {
+		return // it imports something, or traps
+	}
+	defer m.Close(ctx)
+	p, err := rt.InstantiateModule(ctx, plain, config)
+	if err != nil {
+		t.Fatalf("metered starts, plain does not: %v", err)
+	}
+	defer p.Close(ctx)
+	for _, name := range slices.Sorted(maps.Keys(plain.ExportedFunctions())) {
+		params := make([]uint64, len(plain.ExportedFunctions()[name].ParamTypes()))
+		for i := range params {
+			params[i] = uint64(i) * 0x9e3779b9
+		}
+		m.ExportedGlobal(fuel.Global).(api.MutableGlobal).Set(budget / 50)
+		got, errGot := m.ExportedFunction(name).Call(ctx, params...)
+		if int64(m.ExportedGlobal(fuel.Global).Get()) < 0 || m.ExportedGlobal(fuel.StarvedGlobal).Get() != 0 {
+			return
+		}
+		want, errWant := p.ExportedFunction(name).Call(ctx, params...)
+		if (errGot == nil) != (errWant == nil) || !slices.Equal(got, want) {
+			t.Fatalf("%s: metered answers %v, %v; plain %v, %v", name, got, errGot, want, errWant)
+		}
+		if len(plain.ExportedMemories()) > 0 && !bytes.Equal(memoryOf(m), memoryOf(p)) {
+			t.Fatalf("%s leaves another memory when metered", name)
+		}
+		if errWant != nil {
+			return // what is torn answers as it likes
+		}
+	}
+}
+
+func memoryOf(m api.Module) []byte {
+	b, _ := m.Memory().Read(0, m.Memory().Size())
+	return b
 }

@@ -9,11 +9,10 @@ type body struct {
 	groups uint32
 	code   []byte // end included
 
-	slots   int   // parameters, locals and results
-	entry   int   // weight outside of loops
-	loops   []int // weight of each loop, without those within it, in order of appearance
-	calls   bool  // may call functions: holds a deposit
-	scratch bool  // needs the two scratch locals
+	slots   int       // parameters, locals and results
+	parts   []segment // in order; the first is the entry's
+	calls   bool      // may call functions: holds a deposit
+	scratch bool      // needs the two scratch locals
 }
 
 // code rewrites all functions and appends the wrappers of imports.
@@ -56,23 +55,11 @@ func (m *module) measure(r *reader, sig funcType) *body {
 	b := &body{sig: sig}
 	b.readLocals(r)
 	b.code = r.b[r.off:]
-	open := []int{-1} // the loop that each open construct is in, -1: none
-	for len(open) > 0 && r.err == nil {
+	c := newCutter(m.tariff.test)
+	for len(c.open) > 0 && r.err == nil {
 		in := r.instr()
-		loop := open[len(open)-1]
-		if loop < 0 {
-			b.entry += m.tariff.weight(in.op)
-		} else {
-			b.loops[loop] += m.tariff.weight(in.op)
-		}
+		c.add(in, m.tariff.weight(in.op))
 		switch in.op {
-		case opBlock, opIf:
-			open = append(open, loop)
-		case opLoop:
-			b.loops = append(b.loops, 0)
-			open = append(open, len(b.loops)-1)
-		case opEnd:
-			open = open[:len(open)-1]
 		case opCall, opCallIndirect:
 			b.calls = true
 		case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableGrow, opTableFill:
@@ -82,6 +69,7 @@ func (m *module) measure(r *reader, sig funcType) *body {
 	if r.err == nil && !r.done() {
 		r.fail("code after the last end")
 	}
+	b.parts = c.merge()
 	return b
 }
 
@@ -129,7 +117,7 @@ func (m *module) emit(dst []byte, r *reader, b *body) []byte {
 		e.out = append(e.out, 2, typeI32)
 	}
 	deposit := b.deposit()
-	e.charge(callCost + int64(b.entry)/damping + deposit)
+	e.charge(callCost + b.parts[0].units() + deposit)
 	if deposit == 0 {
 		e.body(b, false)
 	} else {
@@ -148,17 +136,16 @@ func (m *module) emit(dst []byte, r *reader, b *body) []byte {
 // wrapped means within a block that returns must branch out of.
 func (e *emitter) body(b *body, wrapped bool) {
 	e.r.off = len(e.r.b) - len(b.code)
-	depth, loop := uint32(0), 0
+	depth, parts := uint32(0), b.parts[1:]
 	for !e.r.done() {
+		if len(parts) > 0 && parts[0].at == e.r.off {
+			e.part(&parts[0])
+			parts = parts[1:]
+		}
 		in := e.r.instr()
 		raw := e.r.b[in.from:in.to]
 		switch in.op {
-		case opLoop:
-			e.out = append(e.out, raw...)
-			e.charge(1 + int64(b.loops[loop])/damping)
-			depth, loop = depth+1, loop+1
-			continue
-		case opBlock, opIf:
+		case opBlock, opLoop, opIf:
 			depth++
 		case opEnd:
 			depth--
@@ -187,6 +174,15 @@ func (e *emitter) body(b *body, wrapped bool) {
 			continue
 		}
 		e.out = append(e.out, raw...)
+	}
+}
+
+// part charges for a part of the body where it begins.
+func (e *emitter) part(s *segment) {
+	if n := s.units(); s.checked {
+		e.charge(n)
+	} else {
+		e.adjust(n, opI64Sub)
 	}
 }
 

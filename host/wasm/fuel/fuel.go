@@ -3,9 +3,9 @@
 // Go cannot pre-empt compiled WebAssembly, and every garbage collection waits
 // for it, so a guest that loops would freeze the whole process. A rewritten
 // module carries a global, sb_fuel, which the host sets before each call.
-// Every function entry and every loop header takes from it, bulk operations
-// take by length, calls of the host take a fixed sum; a module that runs out
-// traps. A frame that may call others also holds a deposit while it is on the
+// Every function entry, every loop header and every longer stretch of code in
+// between takes from it, bulk operations take by length, calls of the host take
+// a fixed sum; a module that runs out traps. A frame that may call others also holds a deposit while it is on the
 // stack, so deep recursion ends as early as an endless loop.
 package fuel
 
@@ -26,20 +26,56 @@ const StarvedGlobal = "sb_starved"
 // using what this package does not know.
 var ErrRefused = errors.New("module cannot be metered")
 
-// Tariff is what a kind of guest pays for loads, and may have.
+// Tariff is what a module may have at most. It decides what loads from memory
+// cost: nearly as much as when each of them misses the caches that the memory
+// does not fit in, or a guest would stretch its calls by chasing pointers.
 type Tariff struct {
-	load  int    // weight of a load from memory
-	table uint32 // entries of a table, at most
+	Pages uint32 // of memory, 64 KiB each
+	Table uint32 // entries of a table
+
+	test testing // how tests have it charged
 }
 
-// The tariffs. Under Plain a load weighs what it takes when it misses the near
-// cache, so that a guest whose memory is small cannot stretch a call by chasing
-// pointers. Go compiles every function to one loop around a jump table, which
-// pays for the whole function at each turn: it would starve on that.
+// testing is what tests turn off: rounding, the merging of small segments, and
+// segments at all.
+type testing struct{ exact, unmerged, each bool }
+
+// The tariffs of modules that ask for nothing else: of those that begin with
+// little memory, of others, and of Go's. Go's linker puts all functions into
+// the table, and its heap grows by 4 MiB at a time.
 var (
-	Plain = Tariff{load: 64, table: 1 << 14}
-	Go    = Tariff{load: 2, table: 1 << 17}
+	Small = Tariff{Pages: 8, Table: 1 << 14}
+	Plain = Tariff{Pages: 32, Table: 1 << 14}
+	Go    = Tariff{Pages: 128, Table: 1 << 17}
 )
+
+// load is the weight of a load from memory.
+func (t Tariff) load() int {
+	switch {
+	case t.Pages <= Small.Pages: // a near cache holds them
+		return 1 * damping
+	case t.Pages <= Go.Pages: // it holds some, and a share of the far one the rest
+		return 3 * damping
+	}
+	return 24 * damping
+}
+
+// store is the weight of a store: nothing waits for it until there are many.
+func (t Tariff) store() int {
+	if t.Pages <= Go.Pages {
+		return 2
+	}
+	return 16
+}
+
+// indirect is the weight of a call through a table: code that is spread over a
+// large one is not in the caches either.
+func (t Tariff) indirect() int {
+	if t.Table <= Plain.Table {
+		return 4
+	}
+	return 12 * damping
+}
 
 // What things cost, in units of fuel. A unit is one turn of an empty loop,
 // about 2.4 ns at most; docs/RATIONALE.md tells how the rest was chosen.
@@ -60,6 +96,22 @@ const (
 	maxLocals = 10_000 // of one function, parameters included
 	maxTables = 8
 )
+
+// Begins is how many pages of memory a module begins with, 0 when that cannot
+// be told.
+func Begins(wasm []byte) (pages uint32) {
+	m, err := parse(wasm, Plain)
+	if err != nil {
+		return 0
+	}
+	_ = m.vector(secMemory, func(r *reader) {
+		if flags := r.byte(); flags <= 1 {
+			pages = r.u32()
+			r.bytes(uint32(len(r.b) - r.off)) // the most
+		}
+	})
+	return pages
+}
 
 // Inject returns wasm with fuel injected. initial is what the module may spend
 // before the host first sets the global: its start function runs on it.

@@ -193,14 +193,16 @@ func (r *reader) immediate(kind imm) (index uint32) {
 func (t Tariff) weight(op uint32) int {
 	switch {
 	case op >= 0x28 && op <= 0x35, isVectorLoad(op):
-		return t.load
-	case op >= 0x36 && op <= 0x3e: // stores: nothing waits for them
-		return 2
+		return t.load()
+	case op >= 0x36 && op <= 0x3e:
+		return t.store()
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // integer division
 		return 16
 	case op == 0x91, op == 0x95, op == 0x9f, op == 0xa3: // float square root and division
 		return 8
-	case op == opBrTable, op == opCall, op == opCallIndirect:
+	case op == opCallIndirect:
+		return t.indirect()
+	case op == opBrTable, op == opCall:
 		return 4
 	case op>>8 == opVector:
 		return 4

@@ -102,7 +102,7 @@ func (m *module) rewriteTables() error {
 			r.fail("more than %d tables", maxTables)
 		}
 		dst = append(dst, r.byte())
-		flags, least, most := r.byte(), r.u32(), m.tariff.table
+		flags, least, most := r.byte(), r.u32(), m.tariff.Table
 		if flags > 1 {
 			r.fail("table limits of kind %d are not known", flags)
 		}
@@ -110,10 +110,10 @@ func (m *module) rewriteTables() error {
 			if most = r.u32(); most < least {
 				r.fail("table's maximum %d is below its minimum %d", most, least)
 			}
-			most = min(most, m.tariff.table)
+			most = min(most, m.tariff.Table)
 		}
-		if least > m.tariff.table {
-			r.fail("table of %d entries, more than %d", least, m.tariff.table)
+		if least > m.tariff.Table {
+			r.fail("table of %d entries, more than %d", least, m.tariff.Table)
 		}
 		return appendU32(appendU32(append(dst, 1), least), most)
 	})

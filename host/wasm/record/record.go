@@ -33,6 +33,12 @@ func (s *Strings) Put(ref []byte, text string) {
 	s.At += copy(s.Record[s.At:], text)
 }
 
+// PutBytes is Put.
+func (s *Strings) PutBytes(ref, text []byte) {
+	le.PutUint64(ref, uint64(len(text))<<32|uint64(s.At))
+	s.At += copy(s.Record[s.At:], text)
+}
+
 // head writes what all records begin with.
 func head(b []byte, magic uint32, size int) {
 	le.PutUint32(b[unsafe.Offsetof(config.Magic):], magic)
@@ -51,12 +57,14 @@ func text(b, ref []byte) (s []byte, ok bool) {
 	return b[at : at+length], true
 }
 
-// Config is what sb_configure gets: the module's name and its JSON.
-func Config(name string, json []byte) []byte {
-	b := make([]byte, abi.ConfigSize+len(name)+len(json))
+// Config is what sb_configure gets: the module's name, its JSON, and what the
+// bits of tags are called, a line each.
+func Config(name string, json []byte, tags string) []byte {
+	b := make([]byte, abi.ConfigSize+len(name)+len(json)+len(tags))
 	head(b, abi.MagicConfig, abi.ConfigSize)
 	s := Strings{Record: b, At: abi.ConfigSize}
 	s.Put(b[unsafe.Offsetof(config.Name):], name)
 	s.Put(b[unsafe.Offsetof(config.Data):], string(json))
+	s.Put(b[unsafe.Offsetof(config.Tags):], tags)
 	return b
 }

@@ -61,7 +61,7 @@ func TestGoldenRecords(t *testing.T) {
 			Flags: abi.OutcomeStream | abi.OutcomeHedge | abi.OutcomeLost},
 		{ID: 1, Target: "demo/echo"}}}
 	golden(t, "observation.sbo1", o.Size(), o.Encode)
-	config := Config("priority", []byte(`{"sticky":true}`))
+	config := Config("priority", []byte(`{"sticky":true}`), "eu\nfast")
 	golden(t, "config.sbc1", len(config), func(dst []byte) { copy(dst, config) })
 }
 

@@ -1,4 +1,4 @@
-// Chasing follows numbers through a table that no cache holds, and never ends.
+// Chasing follows numbers through a table that no near cache holds, and never ends.
 package main
 
 import "github.com/signalbox-ai/signalbox/sdk/route"
@@ -7,7 +7,7 @@ func init() { route.Handle(chasing) }
 
 func main() {}
 
-const size = 8 << 20
+const size = 1 << 20 // 4 MiB: half of what a Go guest may have
 
 var (
 	table = make([]uint32, size)

@@ -1,0 +1,102 @@
+package mcp
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/signalbox-ai/signalbox/host/call"
+)
+
+// Caller is who makes a request, and all that is told of it to whom decides. It
+// may be read by several calls of tools at once.
+type Caller struct {
+	Call      *call.Call // the request that brought it; it is there while anything runs
+	Principal *call.Principal
+	Remote    netip.Addr
+	TLS       bool
+	Header    Header
+
+	ctx     context.Context
+	session string // that it showed, "": none
+	request string // the request's id, as JSON
+	running sync.WaitGroup
+	named   atomic.Bool  // a call has the request's own id
+	spent   atomic.Int64 // nano-dollars
+}
+
+// ID is the id that the request was given, for the first who asks; 0: it is
+// another's.
+func (c *Caller) ID() call.ID {
+	if c.named.Swap(true) {
+		return 0
+	}
+	return c.Call.ID
+}
+
+// Spent adds what a call has cost to what the answer tells.
+func (c *Caller) Spent(nano int64) { c.spent.Add(nano) }
+
+// settle waits for what runs, and makes the answer tell what it has cost.
+func (c *Caller) settle() {
+	c.running.Wait()
+	c.Call.Cost = c.spent.Load()
+}
+
+// Header are a request's headers; it implements call.Header.
+type Header http.Header
+
+// Peek implements call.Header.
+func (h Header) Peek(name string) []byte { return []byte(http.Header(h).Get(name)) }
+
+// who names the principal: what is counted for one, and bound to one, goes by it.
+func (c *Caller) who() string { return who(c.Principal) }
+
+func who(p *call.Principal) string {
+	return strings.Join([]string{p.Auth, p.KeyID, p.Org, p.Project, p.Team, p.User}, "\x00")
+}
+
+// cancels are the calls that run, by what a caller cancels them with: before
+// the protocol of 2026 that is a request of its own.
+type cancels struct {
+	mu sync.Mutex
+	by map[cancelKey]context.CancelFunc
+}
+
+type cancelKey struct{ who, session, request string }
+
+// enter makes the call end with its caller, or when the caller says so.
+func (x *cancels) enter(ctx context.Context, c *Caller) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.ctx, cancel)
+	key := cancelKey{c.who(), c.session, c.request}
+	if c.session == "" || c.request == "" {
+		return ctx, func() { stop(); cancel() }
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.by == nil {
+		x.by = map[cancelKey]context.CancelFunc{}
+	}
+	x.by[key] = cancel
+	return ctx, func() {
+		x.mu.Lock()
+		delete(x.by, key)
+		x.mu.Unlock()
+		stop()
+		cancel()
+	}
+}
+
+// cancel ends the call that the same caller began as request, if it runs.
+func (x *cancels) cancel(c *Caller, request string) {
+	x.mu.Lock()
+	end := x.by[cancelKey{c.who(), c.session, request}]
+	x.mu.Unlock()
+	if end != nil {
+		end()
+	}
+}

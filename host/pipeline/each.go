@@ -1,0 +1,137 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// each does s for each element of its list, in order of the list, several at a
+// time.
+func (r *run) each(ctx context.Context, s *step, v vars, rec *StepRecord) (vars, *wire.Error) {
+	items, err := s.items(v)
+	if err != nil {
+		rec.Status, rec.Error = StatusFailed, errorOf(r.of(s, err))
+		return nil, r.of(s, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	m := &mapping{run: r, step: s, items: items, purse: r.purse(s), cancel: cancel, spare: s.spare(len(items)),
+		out: make([]any, len(items)), records: make([]*StepRecord, len(items))}
+	var wg sync.WaitGroup
+	width := s.spec.Concurrency
+	if width == 0 {
+		width = usualWidth
+	}
+	for range min(width, len(items)) {
+		wg.Go(func() { m.work(ctx, v) })
+	}
+	wg.Wait()
+	for i := range m.records {
+		if m.records[i] == nil { // it was not begun
+			m.records[i] = &StepRecord{Name: s.spec.Name, Index: new(i), Op: rec.Op, Status: StatusCancelled}
+		}
+	}
+	rec.Items, rec.Status = m.records, StatusOK
+	if m.first.err != nil && m.failed > m.spare {
+		rec.Status, rec.Error = StatusFailed, errorOf(m.first.err)
+		return nil, m.first.err
+	}
+	return vars{s.spec.Name: m.out}, nil
+}
+
+// items are those that s is done for.
+func (s *step) items(v vars) ([]any, *wire.Error) {
+	got, err := s.each.eval(v)
+	if err != nil {
+		return nil, failed("each", "each", err)
+	}
+	items, ok := got.([]any)
+	if !ok {
+		return nil, failed("each", "each", fmt.Errorf("is %s, and must be a list", nameOf(got)))
+	}
+	if most := s.most(); len(items) > most {
+		return nil, failed("each", "each", fmt.Errorf("the list has %d items, more than max_items (%d)", len(items), most))
+	}
+	return items, nil
+}
+
+// usualItems is how many items a step that has each takes where it does not say.
+const usualItems = 100
+
+// most is for how many items s may be done.
+func (s *step) most() int {
+	if s.spec.MaxItems > 0 {
+		return s.spec.MaxItems
+	}
+	return usualItems
+}
+
+// spare is how many of n items may fail.
+func (s *step) spare(n int) int {
+	if s.spec.MinSuccess == nil {
+		return 0
+	}
+	return n - *s.spec.MinSuccess
+}
+
+// mapping is a step that is being done for a list.
+type mapping struct {
+	*run
+	step    *step
+	items   []any
+	purse   *Purse
+	cancel  context.CancelFunc
+	spare   int // of failures
+	out     []any
+	records []*StepRecord
+
+	mu     sync.Mutex
+	next   int
+	failed int
+	first  firstError
+}
+
+// take returns the next item to be done.
+func (m *mapping) take(ctx context.Context) (int, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.next == len(m.items) || ctx.Err() != nil && m.next > 0 {
+		return 0, false
+	}
+	m.next++
+	return m.next - 1, true
+}
+
+func (m *mapping) work(ctx context.Context, v vars) {
+	v = maps.Clone(v)
+	for i, ok := m.take(ctx); ok; i, ok = m.take(ctx) {
+		v["item"], v["index"] = m.items[i], float64(i)
+		began := time.Now()
+		rec := &StepRecord{Name: m.step.spec.Name, Index: new(i), Op: m.step.op.op.String()}
+		got, err := m.one(ctx, m.step, v, m.purse, rec)
+		rec.Duration = took(began)
+		rec.sum()
+		m.records[i], m.out[i] = rec, got
+		if err != nil {
+			m.lose(err)
+			zero, _ := m.step.result.zero().(map[string]any)
+			zero["error"] = err.Message
+			m.out[i] = zero
+		}
+	}
+}
+
+// lose notes that an item has failed; where too many have, the rest is not done.
+func (m *mapping) lose(err *wire.Error) {
+	m.first.set(err)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failed++; m.failed > m.spare {
+		m.cancel()
+	}
+}
