@@ -13,10 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/signalbox-ai/signalbox/host"
 	"github.com/signalbox-ai/signalbox/host/config"
 	"github.com/signalbox-ai/signalbox/host/meter"
 	"github.com/signalbox-ai/signalbox/host/policy"
-	"github.com/signalbox-ai/signalbox/host/route"
+	"github.com/signalbox-ai/signalbox/sdk/module"
 )
 
 func checkCommand(src *sources) *cobra.Command {
@@ -24,9 +25,10 @@ func checkCommand(src *sources) *cobra.Command {
 		Use:   "check",
 		Short: "Check a configuration without serving it",
 		Long: "Check a configuration without serving it: references are resolved, adapters and modules are found and\n" +
-			"compared with their pins, the policy bundle and the routing modules are compiled and the bundle's tests run.",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return check(src, c.OutOrStdout()) },
+			"compared with their pins, the policy bundle, the routing modules and the filters are compiled and the bundle's tests run.",
+		Example: "  signalbox check --config signalbox.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return check(src, c.OutOrStdout()) },
 	}
 }
 
@@ -40,7 +42,7 @@ func check(src *sources, w io.Writer) error {
 		return err
 	}
 	var problems []error
-	for _, step := range []func(*config.Config, io.Writer) error{checkAdapters, checkRoutes, checkPolicy, checkPrices} {
+	for _, step := range []func(*config.Config, io.Writer) error{checkAdapters, checkModules, checkPolicy, checkPrices, checkPipelines} {
 		problems = append(problems, step(cfg, w))
 	}
 	for _, warning := range cfg.Warnings {
@@ -119,42 +121,24 @@ func programs(dir string) []string {
 	return names
 }
 
-// checkRoutes compiles the routing modules as serving would.
-func checkRoutes(cfg *config.Config, w io.Writer) error {
-	router, err := route.New(route.Options{})
-	if err != nil {
+// checkModules compiles routing modules and filters as serving would.
+func checkModules(cfg *config.Config, w io.Writer) error {
+	if err := host.CheckReceivers(cfg.Alerts); err != nil {
 		return err
 	}
-	defer router.Close()
-	var problems []error
-	for _, name := range sorted(cfg.Routes) {
-		r := cfg.Routes[name]
-		if err := checkRoute(router, name, r); err != nil {
-			problems = append(problems, fmt.Errorf("routes.%s: %w", name, err))
-			continue
-		}
-		fmt.Fprintf(w, "route %s: %s\n", name, r.File)
-	}
-	return errors.Join(problems...)
-}
-
-func checkRoute(router *route.Router, name string, r config.Route) error {
-	module, err := os.ReadFile(r.File)
-	if err != nil {
-		return err
-	}
-	if sum := sha256.Sum256(module); r.SHA256 != "" && !strings.EqualFold(hex.EncodeToString(sum[:]), r.SHA256) {
-		return fmt.Errorf("%s has sha256 %x, the pin is %s", r.File, sum, r.SHA256)
-	}
-	settings, err := r.Config.JSON()
-	if err != nil {
-		return err
-	}
-	return router.Load(name, r.File, module, settings)
+	return host.CheckModules(cfg, func(kind module.Kind, name, file string) { fmt.Fprintf(w, "%s %s: %s\n", kind, name, file) })
 }
 
 func checkPolicy(cfg *config.Config, w io.Writer) error {
-	rep, err := policy.Check(cfg.Policy.Path)
+	switch {
+	case cfg.Policy.Served():
+		fmt.Fprintf(w, "policy: the bundles of %s are checked when they come\n", cfg.Policy.Service.URL)
+		return nil
+	case cfg.Policy.Bundle == config.BundleStore:
+		fmt.Fprintln(w, "policy: what the store holds is checked when it is pushed")
+		return nil
+	}
+	rep, err := policy.Check(cfg.Policy.Path, policy.Options{Filters: sorted(cfg.Filters)})
 	var failed bytes.Buffer
 	for _, f := range rep.Failures {
 		fmt.Fprintf(&failed, "\n  %v", f)

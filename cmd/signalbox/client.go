@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,27 +25,43 @@ import (
 
 // client talks to the admin API of a running gateway.
 type client struct {
-	address string
+	address string // host:port
+	scheme  string
 	token   config.Secret
 	http    http.Client
 }
+
+// url is where a path of the admin API is.
+func (c *client) url(path string) string { return c.scheme + "://" + c.address + path }
+
+// lasting is an HTTP client for what may take long.
+func (c *client) lasting() *http.Client { return &http.Client{Transport: c.http.Transport} }
 
 // access are the flags that say which gateway and with which token.
 type access struct {
 	src            *sources
 	address, token string
+
+	ca, cert, certKey string // files, for an admin API that speaks TLS
 }
 
 func (a *access) flags(c *cobra.Command) {
-	c.PersistentFlags().StringVar(&a.address, "address", "", "admin address of the gateway (default: that of the configuration)")
+	c.PersistentFlags().StringVar(&a.address, "address", "", "admin address of the gateway, https://… where it speaks TLS (default: that of the configuration)")
 	c.PersistentFlags().StringVar(&a.token, "token", "", "admin token (default: that of the configuration, or the one kept beside its store)")
+	c.PersistentFlags().StringVar(&a.ca, "ca", "", "file with the authorities that sign the admin API's certificate (default: the system's, and the certificate of the configuration)")
+	c.PersistentFlags().StringVar(&a.cert, "cert", "", "file with a client certificate for the admin API")
+	c.PersistentFlags().StringVar(&a.certKey, "cert-key", "", "file with the key of the client certificate")
 }
 
 // open finds address and token: from the flags, the configuration, the file beside the store.
 func (a *access) open() (*client, error) {
-	c := &client{address: a.address, token: config.Secret(a.token), http: http.Client{Timeout: time.Minute}}
+	c := &client{address: a.address, scheme: "http", token: config.Secret(a.token), http: http.Client{Timeout: time.Minute}}
+	if rest, ok := strings.CutPrefix(c.address, "https://"); ok {
+		c.address, c.scheme = strings.TrimSuffix(rest, "/"), "https"
+	}
+	c.address = strings.TrimPrefix(c.address, "http://")
 	if c.address != "" && c.token != "" {
-		return c, nil
+		return c, a.secure(c, "")
 	}
 	s, err := a.src.resolve()
 	if err != nil {
@@ -55,6 +73,12 @@ func (a *access) open() (*client, error) {
 	}
 	if c.address == "" {
 		c.address = reachable(cfg.Listen.Admin)
+		if cfg.Admin.TLS.Cert != "" {
+			c.scheme = "https"
+		}
+	}
+	if err := a.secure(c, cfg.Admin.TLS.Cert); err != nil {
+		return nil, err
 	}
 	if c.token == "" {
 		c.token = cfg.Admin.Token
@@ -72,6 +96,42 @@ func (a *access) open() (*client, error) {
 		c.token = config.Secret(strings.TrimSpace(string(b)))
 	}
 	return c, nil
+}
+
+// secure readies c for TLS. The certificate that the configuration names is
+// trusted: it may be one that nobody has signed.
+func (a *access) secure(c *client, own string) error {
+	if c.scheme != "https" {
+		return nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	for _, file := range []string{own, a.ca} {
+		if file == "" {
+			continue
+		}
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			if file == a.ca {
+				return fmt.Errorf("cannot read --ca: %w", err)
+			}
+			continue // the command may run elsewhere
+		}
+		if t.RootCAs == nil {
+			if t.RootCAs, err = x509.SystemCertPool(); err != nil {
+				t.RootCAs = x509.NewCertPool()
+			}
+		}
+		t.RootCAs.AppendCertsFromPEM(pem)
+	}
+	if a.cert != "" {
+		pair, err := tls.LoadX509KeyPair(a.cert, a.certKey)
+		if err != nil {
+			return hint(fmt.Errorf("cannot read --cert and --cert-key: %w", err), "give both, as PEM")
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	c.http.Transport = &http.Transport{TLSClientConfig: t, Proxy: http.ProxyFromEnvironment}
+	return nil
 }
 
 // reachable turns an address to listen on into one to call.
@@ -96,7 +156,7 @@ func (c *client) do(ctx context.Context, method, path string, body, answer any) 
 		}
 		payload = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.address+path, payload)
+	req, err := http.NewRequestWithContext(ctx, method, c.url(path), payload)
 	if err != nil {
 		return fmt.Errorf("cannot call %s: %w", c.address, err)
 	}

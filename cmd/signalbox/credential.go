@@ -33,31 +33,29 @@ type credentialRow struct {
 }
 
 func credentialListCommand(a *access) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List all credentials, without their secrets, and how they fare",
-		Args:  cobra.NoArgs,
+	return shown(&cobra.Command{
+		Use:     "list",
+		Short:   "List all credentials, without their secrets, and how they fare",
+		Args:    cobra.NoArgs,
+		Example: "  signalbox credential list",
 		RunE: func(c *cobra.Command, _ []string) error {
-			api, err := a.open()
-			if err != nil {
-				return err
-			}
 			var answer struct{ Credentials []credentialRow }
-			if err := api.do(c.Context(), http.MethodGet, "/admin/credentials", nil, &answer); err != nil {
-				return err
-			}
-			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(t, "PROVIDER\tNAME\tSOURCE\tWEIGHT\tSTATE\tREQUESTS LEFT\tTOKENS LEFT\tRETIRES")
-			for _, r := range answer.Credentials {
-				state := r.State
-				if !r.Until.IsZero() {
-					state += " until " + r.Until.Format(time.TimeOnly)
-				}
-				fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Provider, r.Name, r.Source, r.Weight, state, left(r.Requests), left(r.Tokens), clock(r.Retires))
-			}
-			return t.Flush()
+			return a.show(c, "/admin/credentials", &answer, func(w io.Writer) error { return printCredentials(w, answer.Credentials) })
 		},
+	})
+}
+
+func printCredentials(w io.Writer, rows []credentialRow) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PROVIDER\tNAME\tSOURCE\tWEIGHT\tSTATE\tREQUESTS LEFT\tTOKENS LEFT\tRETIRES")
+	for _, r := range rows {
+		state := r.State
+		if !r.Until.IsZero() {
+			state += " until " + r.Until.Format(time.TimeOnly)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Provider, r.Name, r.Source, r.Weight, state, left(r.Requests), left(r.Tokens), clock(r.Retires))
 	}
+	return t.Flush()
 }
 
 func left(q *struct{ Left, Limit int64 }) string {
@@ -70,13 +68,6 @@ func left(q *struct{ Left, Limit int64 }) string {
 	return fmt.Sprint(q.Left)
 }
 
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Format("2006-01-02 15:04")
-}
-
 func credentialAddCommand(a *access) *cobra.Command {
 	var file string
 	var weight int
@@ -86,7 +77,7 @@ func credentialAddCommand(a *access) *cobra.Command {
 		Args:    exactly(2, "a provider and a name for the credential"),
 		Example: "  signalbox credential add openai second --weight 3 < key.txt",
 		RunE: func(c *cobra.Command, args []string) error {
-			secret, err := readSecret(file, c.InOrStdin(), c.ErrOrStderr())
+			secret, err := readSecret("secret", file, c.InOrStdin(), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -100,29 +91,31 @@ func credentialAddCommand(a *access) *cobra.Command {
 
 func credentialRotateCommand(a *access) *cobra.Command {
 	var file string
-	var overlap time.Duration
+	overlap := span(24 * time.Hour)
 	c := &cobra.Command{
-		Use:   "rotate PROVIDER NAME",
-		Short: "Replace a credential; the old one stands by for a while",
-		Args:  exactly(2, "a provider and the name of the credential"),
+		Use:     "rotate PROVIDER NAME",
+		Short:   "Replace a credential; the old one stands by for a while",
+		Example: "  signalbox credential rotate openai second --overlap 24h < new.txt",
+		Args:    exactly(2, "a provider and the name of the credential"),
 		RunE: func(c *cobra.Command, args []string) error {
-			secret, err := readSecret(file, c.InOrStdin(), c.ErrOrStderr())
+			secret, err := readSecret("secret", file, c.InOrStdin(), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			return a.change(c, http.MethodPut, credentialsPath(args[0], args[1]), map[string]any{"value": secret, "overlap": overlap.String()})
+			return a.change(c, http.MethodPut, credentialsPath(args[0], args[1]), map[string]any{"value": secret, "overlap": time.Duration(overlap).String()})
 		},
 	}
 	c.Flags().StringVar(&file, "file", "", "file that holds the new secret (default: standard input)")
-	c.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the old secret serves when the new one cannot")
+	c.Flags().Var(&overlap, "overlap", "for how long the old secret serves when the new one cannot, as in 7d or 12h")
 	return c
 }
 
 func credentialRemoveCommand(a *access) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove PROVIDER NAME",
-		Short: "Forget a credential at once",
-		Args:  exactly(2, "a provider and the name of the credential"),
+		Use:     "remove PROVIDER NAME",
+		Short:   "Forget a credential at once",
+		Example: "  signalbox credential remove openai second",
+		Args:    exactly(2, "a provider and the name of the credential"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.change(c, http.MethodDelete, credentialsPath(args[0], args[1]), nil)
 		},
@@ -139,12 +132,8 @@ func credentialsPath(provider, name string) string {
 
 // change makes one request and prints what it answers: a verb and its object.
 func (a *access) change(c *cobra.Command, method, path string, body any) error {
-	api, err := a.open()
-	if err != nil {
-		return err
-	}
 	var answer map[string]string
-	if err := api.do(c.Context(), method, path, body, &answer); err != nil {
+	if err := a.tell(c, asked{method, path, body}, &answer); err != nil {
 		return err
 	}
 	for verb, object := range answer {
@@ -156,34 +145,34 @@ func (a *access) change(c *cobra.Command, method, path string, body any) error {
 // maxSecretFile is above every credential.
 const maxSecretFile = 64 << 10
 
-// readSecret reads a secret from a file, or from in.
-func readSecret(file string, in io.Reader, prompt io.Writer) (string, error) {
+// readSecret reads what is secret from a file, or from in.
+func readSecret(what, file string, in io.Reader, prompt io.Writer) (string, error) {
 	if file != "" {
 		f, err := os.Open(file)
 		if err != nil {
-			return "", fmt.Errorf("cannot read the secret: %w", err)
+			return "", fmt.Errorf("cannot read the %s: %w", what, err)
 		}
 		defer f.Close()
 		in = f
 	} else if f, ok := in.(*os.File); ok && terminal(f) {
-		fmt.Fprintln(prompt, "type the secret, then Enter (it is shown as you type: better < a file)")
+		fmt.Fprintln(prompt, "type the "+what+", then Enter (it is shown as you type: better < a file)")
 		line, err := bufio.NewReader(io.LimitReader(in, maxSecretFile)).ReadString('\n')
 		if err != nil && err != io.EOF {
-			return "", fmt.Errorf("cannot read the secret: %w", err)
+			return "", fmt.Errorf("cannot read the %s: %w", what, err)
 		}
 		return strings.TrimSpace(line), nil
 	}
 	raw, err := io.ReadAll(io.LimitReader(in, maxSecretFile+1))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("cannot read the secret: %w", err)
+		return "", fmt.Errorf("cannot read the %s: %w", what, err)
 	case len(raw) > maxSecretFile:
-		return "", fmt.Errorf("cannot read the secret: it is larger than %d bytes", maxSecretFile)
+		return "", fmt.Errorf("cannot read the %s: it is larger than %d bytes", what, maxSecretFile)
 	}
 	if secret := strings.TrimSpace(string(raw)); secret != "" {
 		return secret, nil
 	}
-	return "", hint(fmt.Errorf("cannot read the secret: there is none"), "pipe it in, as in: signalbox credential add openai main < key.txt")
+	return "", hint(fmt.Errorf("cannot read the %s: there is none", what), "pipe it in, or name its file by --file")
 }
 
 func terminal(f *os.File) bool {

@@ -17,10 +17,11 @@ var initYAML []byte
 func initCommand() *cobra.Command {
 	var file string
 	c := &cobra.Command{
-		Use:   "init",
-		Short: "Write a configuration to start from",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return initialise(file, c.OutOrStdout()) },
+		Use:     "init",
+		Short:   "Write a configuration to start from",
+		Example: "  signalbox init --file gateway.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return initialise(file, c.OutOrStdout()) },
 	}
 	c.Flags().StringVarP(&file, "file", "f", defaultFile, "where to write it")
 	return c

@@ -20,7 +20,7 @@ func program() int {
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, explain(err))
-		return 1
+		return exitCode(err)
 	}
 	return 0
 }

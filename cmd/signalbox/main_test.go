@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"signalbox": main})
+	testscript.Main(inspected{m}, map[string]func(){"signalbox": main})
 }
 
 // TestSessions plays the terminal sessions under testdata/script. They run
@@ -32,15 +32,21 @@ func TestSessions(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(home, "plugins")); err != nil {
 		t.Fatalf("%v: run make build first", err)
 	}
+	samples, err := filepath.Abs("litellm/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PLUGINS", filepath.Join(home, "plugins"))
 			e.Setenv("POLICIES", filepath.Join(home, "policies"))
+			e.Setenv("SAMPLES", samples)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gateway": gateway, "post": post, "hup": hup, "eventually": eventually,
+			"assemble": assemble, "times": times,
 		},
 	})
 }
@@ -49,6 +55,7 @@ func TestSessions(t *testing.T) {
 type process struct {
 	cmd         *exec.Cmd
 	data, admin string
+	leave       func() // ends what stands before the admin address
 	out         safeBuffer
 }
 
@@ -80,6 +87,7 @@ func gateway(ts *testscript.TestScript, neg bool, args []string) {
 		p := v.(*process)
 		ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
 		ts.Check(p.cmd.Wait())
+		p.leave()
 		fmt.Fprint(ts.Stdout(), p.out.String())
 		return
 	}
@@ -88,7 +96,7 @@ func gateway(ts *testscript.TestScript, neg bool, args []string) {
 		exe, err = filepath.Join(path[0], "signalbox"), nil
 	}
 	ts.Check(err)
-	p := &process{cmd: exec.Command(exe, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)...)}
+	p := &process{cmd: exec.Command(exe, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)...), leave: func() {}}
 	p.cmd.Dir = ts.MkAbs(".")
 	p.cmd.Env = append(os.Environ(), "SIGNALBOX_PLUGINS_DIR="+ts.Getenv("PLUGINS"))
 	for _, name := range []string{"HOME", "SIGNALBOX_POLICY_BUNDLE", "GROQ_API_KEY"} {
@@ -104,6 +112,7 @@ func gateway(ts *testscript.TestScript, neg bool, args []string) {
 		if _, ok := running.LoadAndDelete(ts); ok {
 			_ = p.cmd.Process.Kill()
 			_ = p.cmd.Wait()
+			p.leave()
 		}
 		w.Close()
 	})
@@ -115,7 +124,10 @@ func gateway(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the gateway does not listen: %s", p.out.String())
 	}
 	ts.Setenv("DATA", p.data)
-	ts.Setenv("ADMIN", p.admin)
+	front, leave, err := before(p.admin)
+	ts.Check(err)
+	p.leave = leave
+	ts.Setenv("ADMIN", front)
 }
 
 func (p *process) read(r io.Reader, listening chan<- bool) {
@@ -128,22 +140,34 @@ func (p *process) read(r io.Reader, listening chan<- bool) {
 	}
 }
 
-// post sends "KEYFILE MODEL TEXT" as a chat request and prints status and body.
+// post sends "KEYFILE MODEL TEXT HEADER…" as a chat request, prints status and
+// body, and sets REQUEST to its id.
 func post(ts *testscript.TestScript, neg bool, args []string) {
+	status, _, answer := send(ts, args)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", status, answer)
+	if (status == http.StatusOK) == neg {
+		ts.Fatalf("status %d: %s", status, answer)
+	}
+}
+
+// send sends what post is told to.
+func send(ts *testscript.TestScript, args []string) (status int, header http.Header, answer []byte) {
 	key := strings.TrimSpace(ts.ReadFile(args[0]))
 	body := fmt.Sprintf(`{"model": %q, "messages": [{"role": "user", "content": %q}]}`, args[1], args[2])
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://"+ts.Getenv("DATA")+"/v1/chat/completions", strings.NewReader(body))
 	ts.Check(err)
 	req.Header.Set("Authorization", "Bearer "+key)
+	for _, h := range args[3:] {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	answer, err = io.ReadAll(resp.Body)
 	ts.Check(err)
-	fmt.Fprintf(ts.Stdout(), "%d %s\n", resp.StatusCode, answer)
-	if (resp.StatusCode == http.StatusOK) == neg {
-		ts.Fatalf("status %d: %s", resp.StatusCode, answer)
-	}
+	ts.Setenv("REQUEST", resp.Header.Get("X-Signalbox-Request-Id"))
+	return resp.StatusCode, resp.Header, answer
 }
 
 // hup tells the gateway to reload.

@@ -22,14 +22,17 @@ func pluginInstallCommand(src *sources) *cobra.Command {
 		Use: "install FILE", Short: "Install an adapter in the running gateway",
 		Long: "Install an adapter in the running gateway, under the name and version that it says of itself.\n" +
 			"Of a script the whole folder is taken. What serves is not touched: see plugin upgrade.",
-		Args: cobra.ExactArgs(1),
+		Args:    exactly(1, "a file"),
+		Example: "  signalbox plugin install bin/acme --sha256 4f3c…",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := a.open()
 			if err != nil {
 				return err
 			}
 			q := url.Values{"entry": {filepath.Base(args[0])}, "sha256": {sha}, "name": {name}}
-			got, err := api.upload(c.Context(), args[0], signature, q)
+			work := progressOf(c.ErrOrStderr(), "plugin install", sizeOf(args[0]), inBytes)
+			got, err := api.upload(c.Context(), parcel{args[0], signature, q, work})
+			work.end()
 			if err != nil {
 				return err
 			}
@@ -47,11 +50,19 @@ func pluginInstallCommand(src *sources) *cobra.Command {
 	return c
 }
 
+// parcel is what upload sends.
+type parcel struct {
+	path, signature string // files
+	q               url.Values
+	work            *progress
+}
+
 // upload sends a program, or the folder of a script as a tar.
-func (c *client) upload(ctx context.Context, path, signature string, q url.Values) (got installed, err error) {
+func (c *client) upload(ctx context.Context, what parcel) (got installed, err error) {
+	path, q := what.path, what.q
 	var sig []byte
-	if signature != "" {
-		if sig, err = os.ReadFile(signature); err != nil {
+	if what.signature != "" {
+		if sig, err = os.ReadFile(what.signature); err != nil {
 			return got, fmt.Errorf("cannot read the signature: %w", err)
 		}
 	}
@@ -79,14 +90,14 @@ func (c *client) upload(ctx context.Context, path, signature string, q url.Value
 			w.CloseWithError(err)
 		}()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.address+"/admin/plugins?"+q.Encode(), body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url("/admin/plugins?"+q.Encode()), passing{body, what.work})
 	if err != nil {
 		return got, fmt.Errorf("cannot call %s: %w", c.address, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
 	req.Header.Set("Content-Type", kind)
 	req.Header.Set("X-Signalbox-Signature", base64.StdEncoding.EncodeToString(sig))
-	resp, err := (&http.Client{}).Do(req) // without c's bound: it may be large
+	resp, err := c.lasting().Do(req) // it may be large
 	if err != nil {
 		return got, fmt.Errorf("cannot send the adapter: %w", err)
 	}

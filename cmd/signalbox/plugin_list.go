@@ -32,20 +32,14 @@ func pluginListCommand(src *sources) *cobra.Command {
 	a := &access{src: src}
 	c := &cobra.Command{
 		Use: "list", Short: "List the adapters that run and those that are installed", Args: cobra.NoArgs,
+		Example: "  signalbox plugin list",
 		RunE: func(c *cobra.Command, _ []string) error {
-			api, err := a.open()
-			if err != nil {
-				return err
-			}
 			var p plugins
-			if err := api.do(c.Context(), "GET", "/admin/plugins", nil, &p); err != nil {
-				return err
-			}
-			return p.write(c.OutOrStdout())
+			return a.show(c, "/admin/plugins", &p, p.write)
 		},
 	}
 	a.flags(c)
-	return c
+	return shown(c)
 }
 
 func (p *plugins) write(out io.Writer) error {

@@ -18,7 +18,8 @@ func pluginLogsCommand(src *sources) *cobra.Command {
 	var follow bool
 	var lines int
 	c := &cobra.Command{
-		Use: "logs PROVIDER", Short: "Show what a provider's adapter has logged", Args: cobra.ExactArgs(1),
+		Use: "logs PROVIDER", Short: "Show what a provider's adapter has logged", Args: exactly(1, "the name of a provider"),
+		Example: "  signalbox plugin logs openai -f",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := a.open()
 			if err != nil {
@@ -28,12 +29,12 @@ func pluginLogsCommand(src *sources) *cobra.Command {
 			if follow {
 				q.Set("follow", "1")
 			}
-			req, err := http.NewRequestWithContext(c.Context(), "GET", "http://"+api.address+"/admin/plugins/"+url.PathEscape(args[0])+"/logs?"+q.Encode(), nil)
+			req, err := http.NewRequestWithContext(c.Context(), "GET", api.url("/admin/plugins/"+url.PathEscape(args[0])+"/logs?"+q.Encode()), nil)
 			if err != nil {
 				return fmt.Errorf("cannot call %s: %w", api.address, err)
 			}
 			req.Header.Set("Authorization", "Bearer "+api.token.Reveal())
-			resp, err := (&http.Client{}).Do(req) // it may last
+			resp, err := api.lasting().Do(req) // it may last
 			if err != nil {
 				return fmt.Errorf("cannot reach the gateway: %w", err)
 			}

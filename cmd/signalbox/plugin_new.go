@@ -51,12 +51,13 @@ var pluginName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 func pluginNewCommand() *cobra.Command {
 	var lang, dir string
 	c := &cobra.Command{
-		Use:   "new NAME",
-		Short: "Write an adapter to start from",
-		Long:  "Write an adapter to start from: a folder that builds, passes \"plugin verify\" and answers at once.",
+		Use:     "new NAME",
+		Short:   "Write an adapter to start from",
+		Long:    "Write an adapter to start from: a folder that builds, passes \"plugin verify\" and answers at once.",
+		Example: "  signalbox plugin new acme --lang python",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return hint(errors.New("signalbox plugin new needs a name for the adapter"), "such as acme")
+				return hint(errors.New("plugin new needs a name for the adapter"), "such as acme")
 			}
 			return nil
 		},

@@ -10,7 +10,8 @@ import (
 func pluginRestartCommand(src *sources) *cobra.Command {
 	a := &access{src: src}
 	c := &cobra.Command{
-		Use: "restart PROVIDER", Short: "Give a provider another process of its adapter; no request is cut", Args: cobra.ExactArgs(1),
+		Use: "restart PROVIDER", Short: "Give a provider another process of its adapter; no request is cut", Args: exactly(1, "the name of a provider"),
+		Example: "  signalbox plugin restart openai",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := a.open()
 			if err != nil {

@@ -14,7 +14,8 @@ func pluginUpgradeCommand(src *sources) *cobra.Command {
 		Use: "upgrade NAME[@VERSION]", Short: "Put an installed version of an adapter to use",
 		Long: "Put an installed version of an adapter to use, the one installed last if none is named: it is started,\n" +
 			"asked whether it is well, swapped in, and the old one finishes what it serves. To go back, name the old version.",
-		Args: cobra.ExactArgs(1),
+		Args:    exactly(1, "the name of an adapter"),
+		Example: "  signalbox plugin upgrade acme@1.3.0",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := a.open()
 			if err != nil {

@@ -27,9 +27,10 @@ func pluginVerifyCommand() *cobra.Command {
 			"  model:       what to ask for; models: {speech: …} by operation\n" +
 			"  answers:     what the mock upstream answers: [{path: regexp, stream, status, content_type, body}]\n" +
 			"  leave:       cases to leave out, with the reason: {cancel: …}",
+		Example: "  signalbox plugin verify bin/plugins/providers/acme",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return hint(fmt.Errorf("signalbox plugin verify needs the path of an adapter"), "such as bin/plugins/providers/demo")
+				return hint(fmt.Errorf("plugin verify needs the path of an adapter"), "such as bin/plugins/providers/demo")
 			}
 			return nil
 		},

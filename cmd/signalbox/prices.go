@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -19,27 +20,44 @@ func pricesCommand(src *sources) *cobra.Command {
 		Short: "Show what models cost, and where price lists differ",
 		Args:  cobra.NoArgs,
 	}
+	c.AddCommand(pricesListCommand(src), pricesDiffCommand(src))
+	return c
+}
+
+func pricesListCommand(src *sources) *cobra.Command {
 	var provider string
+	var asJSON bool
 	list := &cobra.Command{
-		Use:   "list",
-		Short: "Show the price of every model that the configuration knows",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "Show the price of every model that the configuration knows",
+		Example: "  signalbox prices list --provider openai",
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			prices, err := catalogue(src)
 			if err != nil {
 				return err
 			}
-			return printPrices(c.OutOrStdout(), prices, provider)
+			show := printPrices
+			if asJSON {
+				show = jsonPrices
+			}
+			return show(c.OutOrStdout(), prices, provider)
 		},
 	}
 	list.Flags().StringVar(&provider, "provider", "", "of this provider")
+	list.Flags().BoolVar(&asJSON, "json", false, "one model a line, with its rates in dollars")
+	return list
+}
+
+func pricesDiffCommand(src *sources) *cobra.Command {
 	var all bool
 	diff := &cobra.Command{
 		Use:   "diff FILE",
 		Short: "Compare the prices in use with a file in the shape of LiteLLM or models.dev",
 		Long: "Compare the prices in use with a file in the shape of LiteLLM's model_prices_and_context_window.json or of\n" +
 			"models.dev's api.json: which rates differ and by how much. A file that is to be used goes into prices_files.",
-		Args: cobra.ExactArgs(1),
+		Args:    exactly(1, "a file"),
+		Example: "  signalbox prices diff model_prices_and_context_window.json",
 		RunE: func(c *cobra.Command, args []string) error {
 			prices, err := catalogue(src)
 			if err != nil {
@@ -53,8 +71,7 @@ func pricesCommand(src *sources) *cobra.Command {
 		},
 	}
 	diff.Flags().BoolVar(&all, "all", false, "also name the models that only one of the two has")
-	c.AddCommand(list, diff)
-	return c
+	return diff
 }
 
 func catalogue(src *sources) (*meter.Catalog, error) {
@@ -79,13 +96,36 @@ func printPrices(w io.Writer, prices *meter.Catalog, provider string) error {
 			continue
 		}
 		m := prices.Model(name)
-		p, asOf := m.Price, "-"
-		if !m.AsOf.IsZero() {
-			asOf = m.AsOf.Format("2006-01-02")
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", name, dollars(p.Input), dollars(p.CacheRead), dollars(p.Output), strings.Join(otherRates(p), " "), asOf)
+		p := m.Price
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", name, dollars(p.Input), dollars(p.CacheRead), dollars(p.Output), dash(strings.Join(otherRates(p), " ")), day(m.AsOf))
 	}
 	return t.Flush()
+}
+
+// jsonPrices prints a model a line.
+func jsonPrices(w io.Writer, prices *meter.Catalog, provider string) error {
+	enc := json.NewEncoder(w)
+	for _, name := range prices.Names() {
+		if provider != "" && !strings.HasPrefix(name, provider+"/") {
+			continue
+		}
+		m := prices.Model(name)
+		rates := map[string]json.Number{}
+		for i, rate := range m.Price.Rates() {
+			if *rate >= 0 {
+				rates[call.RateNames[i]] = json.Number(dollars(*rate))
+			}
+		}
+		line := struct {
+			Model string                 `json:"model"`
+			AsOf  string                 `json:"as_of"`
+			USD   map[string]json.Number `json:"usd"`
+		}{name, day(m.AsOf), rates}
+		if err := enc.Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func otherRates(p *call.Price) (out []string) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signalbox-ai/signalbox/bench/proc"
 )
 
 // TestReadmeSessions plays the README's terminal sessions against what "make
@@ -52,16 +53,37 @@ func playSession(t *testing.T, session string) {
 	playIn(t, "../..", session)
 }
 
-// playIn plays a session in a folder.
+// playIn plays a session in a folder, with what make build has built in the path.
 func playIn(t *testing.T, dir, session string) {
 	t.Helper()
+	bin, err := filepath.Abs("../../bin")
+	if err != nil {
+		t.Fatal(err)
+	}
 	state, data, admin := t.TempDir(), freeAddr(t), freeAddr(t)
-	here := strings.NewReplacer("127.0.0.1:8080", data, "127.0.0.1:8081", admin, ".signalbox/", state+"/", "make run", "bin/signalbox serve")
-	env := append(os.Environ(), "SIGNALBOX_LISTEN_DATA="+data, "SIGNALBOX_LISTEN_ADMIN="+admin, "SIGNALBOX_STORE_URL=sqlite:"+state+"/signalbox.db")
-	for _, s := range steps(here.Replace(session)) {
-		if strings.Contains(s.command, "signalbox serve") {
-			out := startServing(t, dir, s.command, env)
-			expectShown(t, s, func() string { return out.String() })
+	front, end, err := before(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(end)
+	at := func(admin string) (*strings.Replacer, []string) {
+		return strings.NewReplacer("127.0.0.1:8080", data, "127.0.0.1:8081", admin, ".signalbox/", state+"/", "make run", "bin/signalbox serve"),
+			append(os.Environ(), "SIGNALBOX_LISTEN_DATA="+data, "SIGNALBOX_LISTEN_ADMIN="+admin, "SIGNALBOX_STORE_URL=sqlite:"+state+"/signalbox.db",
+				"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
+	gateway, serving := at(admin)
+	commands, env := at(front)
+	over := make(chan struct{})
+	close(over)
+	for _, s := range steps(session) {
+		here := commands
+		if strings.Contains(gateway.Replace(s.command), "signalbox serve") {
+			here = gateway
+		}
+		s.command, s.shown = here.Replace(s.command), here.Replace(s.shown)
+		if here == gateway {
+			out, ended := startServing(t, dir, s.command, serving)
+			expectShown(t, s, func() string { return out.String() }, ended)
 			continue
 		}
 		c := exec.CommandContext(t.Context(), "sh", "-c", s.command)
@@ -70,12 +92,13 @@ func playIn(t *testing.T, dir, session string) {
 		if err != nil {
 			t.Errorf("$ %s\n%s%v", s.command, got, err)
 		}
-		expectShown(t, s, func() string { return string(got) })
+		expectShown(t, s, func() string { return string(got) }, over)
 	}
 }
 
-// startServing starts a gateway that ends with the test.
-func startServing(t *testing.T, dir, command string, env []string) *safeBuffer {
+// startServing starts a gateway that ends with the test: what it prints, and
+// when it prints no more.
+func startServing(t *testing.T, dir, command string, env []string) (*safeBuffer, <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := exec.CommandContext(ctx, "sh", "-c", "exec "+command)
@@ -97,11 +120,12 @@ func startServing(t *testing.T, dir, command string, env []string) *safeBuffer {
 		<-done
 		_ = c.Wait() // ended by the signal
 	})
-	return &p.out
+	return &p.out, done
 }
 
-// expectShown waits until out matches what the README shows.
-func expectShown(t *testing.T, s step, out func() string) {
+// expectShown waits until out matches what the README shows, or nothing more
+// comes, as over is closed.
+func expectShown(t *testing.T, s step, out func() string, over <-chan struct{}) {
 	t.Helper()
 	if s.shown == "" {
 		return
@@ -109,22 +133,28 @@ func expectShown(t *testing.T, s step, out func() string) {
 	pattern := regexp.MustCompile(`(^|\n)…\n`).ReplaceAllString(regexp.QuoteMeta(strings.TrimSpace(s.shown)), "$1(?:.*\n)?") // lines, or none
 	want := regexp.MustCompile(`(?s)^\s*` + strings.ReplaceAll(pattern, "…", ".*") + `\s*$`)
 	clean := func() string { return strings.ReplaceAll(out(), "\r", "") }
-	for deadline := time.Now().Add(time.Minute); !want.MatchString(clean()); time.Sleep(10 * time.Millisecond) {
-		if !strings.Contains(s.command, "signalbox serve") || time.Now().After(deadline) {
-			t.Errorf("$ %s\n%s\nthe README shows\n%s", s.command, clean(), s.shown)
-			return
+	deadline := time.After(time.Minute)
+	for !want.MatchString(clean()) {
+		select {
+		case <-time.After(10 * time.Millisecond):
+			continue
+		case <-over:
+			if want.MatchString(clean()) {
+				return
+			}
+		case <-deadline:
 		}
+		t.Fatalf("$ %s\n%s\nthe README shows\n%s", s.command, clean(), s.shown)
 	}
 }
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := proc.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return addr
 }
 
 // TestReadmeShowsTheExamples compares the README's code with the files that it names.

@@ -18,6 +18,14 @@ const defaultFile = "signalbox.yaml"
 
 // run is the program.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := commands(stdout, stderr)
+	root.SetArgs(args)
+	c, err := root.ExecuteContextC(ctx)
+	return misuse(c, err)
+}
+
+// commands is the tree of commands.
+func commands(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "signalbox",
 		Short: "An AI gateway that you extend without forking it",
@@ -25,20 +33,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			"Providers are processes, routing is WebAssembly, governance is Rego.",
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return hint(err, "see %s --help", c.CommandPath()) })
 	var src sources
 	root.PersistentFlags().StringVarP(&src.file, "config", "c", "", "configuration file (default: "+defaultFile+" if it is there, else the embedded one)")
 	root.PersistentFlags().StringArrayVar(&src.set, "set", nil, "set a field, as in --set limits.attempts=5 (repeatable)")
-	root.AddCommand(serveCommand(&src), checkCommand(&src), initCommand(), keyCommand(&src), credentialCommand(&src), usageCommand(&src), pricesCommand(&src), pluginCommand(&src), versionCommand())
-	err := root.ExecuteContext(ctx)
-	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
-		err = hint(err, "see signalbox --help")
+	root.AddCommand(initCommand(), versionCommand())
+	for _, command := range []func(*sources) *cobra.Command{serveCommand, checkCommand, keyCommand, credentialCommand, usageCommand, ledgerCommand,
+		limitCommand, pricesCommand, pluginCommand, routeCommand, filterCommand, explainCommand, policyCommand, auditCommand, budgetCommand, nodeCommand,
+		secretsCommand, alertCommand, cacheCommand, pipelineCommand, batchCommand, mcpCommand} {
+		root.AddCommand(command(&src))
 	}
-	return err
+	root.AddCommand(append(directoryCommands(&src), adminCommand(&src))...)
+	root.AddCommand(handCommands(&src)...)
+	arrange(root)
+	completeNames(root, &src)
+	return root
 }
 
 // sources says where the configuration comes from.
@@ -84,6 +95,23 @@ func (h *hinted) Unwrap() error { return h.error }
 
 func hint(err error, format string, args ...any) error {
 	return &hinted{error: err, hint: fmt.Sprintf(format, args...)}
+}
+
+// coded is an error with an exit code of its own.
+type coded struct {
+	error
+	code int
+}
+
+func (c coded) Unwrap() error { return c.error }
+
+// exitCode is the program's where it ends with err.
+func exitCode(err error) int {
+	var c coded
+	if errors.As(err, &c) {
+		return c.code
+	}
+	return 1
 }
 
 // explain renders an error for people.

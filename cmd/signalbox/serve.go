@@ -28,7 +28,8 @@ func serveCommand(src *sources) *cobra.Command {
 		Short: "Serve the gateway",
 		Long: "Serve the gateway. SIGHUP and a changed configuration file reload it; what runs is not disturbed.\n" +
 			"The first SIGINT or SIGTERM lets running requests finish, a second one kills.",
-		Args: cobra.NoArgs,
+		Example: "  signalbox serve --config signalbox.yaml",
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			src.flags = map[string]string{"listen.data": data, "listen.admin": admin, "store.url": store, "plugins.dir": plugins, "log.level": level}
 			return serve(c.Context(), src, c.OutOrStdout(), c.ErrOrStderr())
@@ -67,7 +68,7 @@ func serve(ctx context.Context, src *sources, stdout, stderr io.Writer) error {
 	r := newReloader(s.File, log)
 	defer r.stop()
 	r.follow(cfg)
-	h, err := host.New(ctx, cfg, host.Options{Log: log, Load: func() (*config.Config, error) {
+	h, err := host.New(ctx, cfg, host.Options{Log: log, Version: version, Load: func() (*config.Config, error) {
 		cfg, _, err := loadServing(s)
 		if err == nil {
 			r.follow(cfg)
@@ -78,7 +79,10 @@ func serve(ctx context.Context, src *sources, stdout, stderr io.Writer) error {
 		return err
 	}
 	r.start(ctx, h.Reload)
-	return h.Run(ctx, func(data, admin net.Addr) { greet(stdout, cfg, kept, data, admin) })
+	return h.Run(ctx, func(data, admin net.Addr) {
+		greet(stdout, cfg, kept, data, admin)
+		go debug.FreeOSMemory() // what the start alone has needed
+	})
 }
 
 func newLogger(c config.Log, w io.Writer) *slog.Logger {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/signalbox-ai/signalbox/host/auth"
+	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/config"
 )
 
@@ -38,7 +39,7 @@ func loadServing(s config.Sources) (*config.Config, kept, error) {
 	}
 	dir := cfg.Store.Dir()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, k, fmt.Errorf("cannot make the folder of store.url: %w", err)
+		return nil, k, hint(fmt.Errorf("cannot make the folder of store.url: %w", err), "make it, and give it to the user that the gateway runs as, or name another in store.url: sqlite:FOLDER/signalbox.db")
 	}
 	if cfg.Admin.Token == "" {
 		k.adminToken = filepath.Join(dir, adminTokenFile)
@@ -50,7 +51,7 @@ func loadServing(s config.Sources) (*config.Config, kept, error) {
 		return cfg, k, nil
 	}
 	dev := config.Key{Name: "dev", Value: config.Secret(os.Getenv(devKeyVar)),
-		Budgets: []config.Budget{{USD: devBudgetUSD, Window: config.Window{Unit: "day", Size: 1}}}}
+		Budgets: []config.Limit{{Unit: call.UnitUSD, Max: devBudgetUSD, Window: call.Window{Unit: "day", Size: 1}}}}
 	if dev.Value == "" {
 		k.devKey = filepath.Join(dir, devKeyFile)
 		fresh := func() string { _, token := auth.Generate(); return token }

@@ -26,8 +26,8 @@ func TestUsageShowsUnitsThatWereUsed(t *testing.T) {
 			t.Errorf("the total is %q; want %q", got, total)
 		}
 	}
-	f(`{"rows":[{"day":"d"}],"total":{"requests":2,"tokens":{"input":1,"cache_read":2,"output":3,"reasoning":4},"cost_usd":0.5}}`,
-		"DAY KEY MODEL REQUESTS ERRORS INPUT CACHED OUTPUT USD", "total - - 2 0 1 2 7 0.5")
-	f(`{"rows":[{"day":"d"}],"total":{"requests":2,"tokens":{"input":1,"audio_input":5,"cache_read_audio":2},"units":{"audio_ms":1001,"images":3},"cost_usd":0.5}}`,
+	f(`{"by":["day","key","model"],"source":"sums","rows":[{"day":"d"}],"total":{"requests":2,"tokens":{"input":1,"cache_read":2,"output":3,"reasoning":4},"cost_usd":0.5,"computed_usd":0.25,"reported_usd":0}}`,
+		"DAY KEY MODEL REQUESTS ERRORS INPUT CACHED OUTPUT COMPUTED USD", "total - - 2 0 1 2 7 50% 0.5")
+	f(`{"by":["day","key","model"],"source":"sums","rows":[{"day":"d"}],"total":{"requests":2,"tokens":{"input":1,"audio_input":5,"cache_read_audio":2},"units":{"audio_ms":1001,"images":3},"cost_usd":0.5}}`,
 		"DAY KEY MODEL REQUESTS ERRORS INPUT CACHED OUTPUT AUDIO IN SECONDS IMAGES USD", "total - - 2 0 1 2 0 5 2 3 0.5")
 }
