@@ -7,29 +7,35 @@ FUZZTIME   ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Packages whose tests run under the race detector too: what has goroutines. The
-# tests of host/e2e, cmd and the conformance kit play with processes that are
-# built without it.
-RACE = $$($(GO) list ./host/... ./sdk/... | grep -vE '/host/e2e$$|/sdk/provider/conform$$')
+# tests of host/e2e, host/dashboard, cmd and the conformance kit play with processes
+# that are built without it; those of module files and of metering have one goroutine.
+RACE = $$($(GO) list ./host/... ./sdk/... | grep -vE '/host/(e2e|dashboard)$$|/sdk/provider/conform$$|/sdk$$|/host/wasm/(fuel|guests|verify)$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint bench bench-short fuzz needs clean
+.PHONY: help build batch-bench run test check lint bench bench-short fuzz long chaos modules needs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the gateway, its adapters, modules and policies into bin/
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN)/signalbox ./cmd/signalbox
-	@mkdir -p $(BIN)/plugins/providers $(BIN)/plugins/routes
+	@mkdir -p $(BIN)/plugins/providers
 	$(GO) build -o $(BIN)/plugins/providers/ ./plugins/providers/...
-	@cp plugins/routes/*/*.wasm $(BIN)/plugins/routes/
+	@rm -rf $(BIN)/plugins/routes $(BIN)/plugins/filters && mkdir -p $(BIN)/plugins/routes $(BIN)/plugins/filters
+	@for module in plugins/routes/*/*.wasm plugins/filters/*/*.wasm; do \
+		folder=$(BIN)/$$(dirname $$(dirname $$module)); cp $$module $${module%.wasm}.json $$folder/ || exit 1; \
+	done
 	@rm -rf $(BIN)/policies && cp -r policies $(BIN)/policies && rm -f $(BIN)/policies/*.go
+
+batch-bench: ## a batch of 100,000 lines on the demo provider: its time and the gateway's memory
+	$(GO) test ./host/e2e -run TestLongBatchIsLight -v -count 1 -timeout 30m -batch.lines 100000
 
 run: build ## build, then serve the embedded default with a key for development
 	@$(BIN)/signalbox serve
 
 test: needs build ## run all tests, those with goroutines under the race detector too
-	$(GO) test ./...
-	$(GO) test -race $(RACE)
+	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 20m -race $(RACE)
 
 check: lint test ## lint, then test: what .ci/run runs
 
@@ -43,17 +49,27 @@ bench: needs build ## measure against nginx and a bare proxy; fails where a bar 
 	$(GO) run ./bench
 
 bench-short: needs build ## the same in a few minutes: it reports and does not fail
-	$(GO) run ./bench -short
+	$(GO) run ./bench -short $(BENCHFLAGS)
 
 fuzz: ## fuzz every target for FUZZTIME (10s)
 	@for pkg in $$($(GO) list ./host/... ./sdk/... ./plugins/...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg || exit 1; \
 		done; \
 	done
 
-needs: ## install what the tests and benchmarks need beside Go: nginx, node, python
+long: ## ten million decisions of a module without growth of memory: minutes
+	$(GO) test ./host/wasm/verify -run Long -long -timeout 60m
+
+chaos: needs ## several gateways under faults, for long: kills, failovers, a Redis that comes and goes
+	$(GO) test ./host/e2e -run 'Chaos|Cluster|SlowStores|Killed' -chaos 20 -rounds 50 -v -timeout 60m
+	$(GO) test ./host/store/... -run Kill -kills 100 -timeout 60m
+
+modules: ## build the committed modules in Rust, C and AssemblyScript anew
+	@sdk/build.sh build
+
+needs: ## install what the tests and benchmarks need beside Go: nginx, PostgreSQL, Redis, node, python, and the compilers of modules
 	@./.ci/needs
 
 clean: ## remove what build made

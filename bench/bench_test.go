@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,10 +40,14 @@ func measured(name string) bool {
 		at := slices.IndexFunc(trials, func(t trial) bool { return t.name == f[1] })
 		return at >= 0 && slices.Contains(trials[at].targets, f[2])
 	case f[0] == "stages" && len(f) == 3:
-		return slices.ContainsFunc(stageTable, func(s stage) bool { return s.name == f[1] })
+		return slices.ContainsFunc(stageTable, func(s benchmark) bool { return s.name == f[1] })
+	case f[0] == "modules" && len(f) == 3:
+		return slices.ContainsFunc(moduleTable, func(m benchmark) bool { return m.name == f[1] })
+	case f[0] == "swaps" && len(f) == 3 && f[2] == "p99_x":
+		return slices.ContainsFunc(swappings, func(w swapping) bool { return w.name == f[1] })
 	}
 	return slices.Contains([]string{"idle/kb_per_stream/lease", "soak/rss_mb/host", "bill/requests_difference",
-		"bill/input_difference", "bill/output_difference", "bill/unreported"}, name)
+		"bill/input_difference", "bill/output_difference", "bill/unreported", "swaps/all/lost", "start/cold/first_answer_ms", "start/warm/first_answer_ms"}, name)
 }
 
 func TestBodiesAreAsLargeAsTheySay(t *testing.T) {
@@ -64,9 +69,8 @@ PASS
 	all := parseBenchmarks([]byte(out))
 	f := func(name string, ns float64) {
 		t.Helper()
-		got := dearest(all, name)
-		if ns == 0 && got != nil || ns != 0 && got["ns/op"] != ns {
-			t.Errorf("dearest(%q) = %v; want %v ns", name, got, ns)
+		if got := worstOf(all, name); got["ns/op"] != ns {
+			t.Errorf("worstOf(%q) = %v; want %v ns", name, got, ns)
 		}
 	}
 	f("BenchmarkPlan/rust/8", 490)
@@ -74,6 +78,27 @@ PASS
 	f("BenchmarkPlan", 0)
 	if got := pattern("BenchmarkPlan/rust/*"); got != "^BenchmarkPlan$/^rust$/." {
 		t.Errorf("pattern is %q", got)
+	}
+}
+
+// Of several runs and sub-benchmarks, each figure is settled as befits it.
+func TestWorstOf(t *testing.T) {
+	const out = `BenchmarkFuel/route/a-2  10  500 ns/op  1.1 x_plain  0.5 of_native  0 wrong
+BenchmarkFuel/route/a-2  10  400 ns/op  1.5 x_plain  0.4 of_native  2 wrong
+BenchmarkFuel/route/a-2  10  600 ns/op  1.2 x_plain  0.6 of_native  0 wrong
+BenchmarkFuel/route/b-2  10  300 ns/op  1.3 x_plain  0.3 of_native  0 wrong  90 cpu-MB/s
+BenchmarkFuel/route/b-2  10  310 ns/op  1.3 x_plain  0.3 of_native  0 wrong  95 cpu-MB/s
+BenchmarkFuel/filter/c-2  10  9000 ns/op  9 x_plain
+`
+	got := worstOf(parseBenchmarks([]byte(out)), "BenchmarkFuel/route/*")
+	want := map[string]float64{"ns/op": 400, "x_plain": 1.3, "of_native": 0.3, "wrong": 2, "cpu-MB/s": 95}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v; want %v", got, want)
+	}
+	for unit, want := range map[string]string{"ns/op": "ns", "cpu-MB/s": "cpu-MB_per_s", "x_plain": "x_plain"} {
+		if got := measureOf(unit); got != want {
+			t.Errorf("measureOf(%q) = %q; want %q", unit, got, want)
+		}
 	}
 }
 
@@ -117,10 +142,12 @@ func TestRelevantBars(t *testing.T) {
 			t.Errorf("-parts %s -only %q: %d bars; want %d", parts, only, got, want)
 		}
 	}
-	f("trials,idle,soak,stages", "", len(bars)-4)
+	f("trials,idle,soak,swaps,start,stages,modules", "", len(bars)-4)
 	f("trials", "^1k_c16$", 5)
 	f("trials", "^paced", 1)
 	f("idle,soak", "", 2)
+	f("swaps", "", 2)
+	f("start", "", 2)
 }
 
 // What the mock promises as its plain answers is what a target is checked by.

@@ -16,9 +16,9 @@ import (
 // unpaid is an account that covers everything.
 type unpaid struct{}
 
-func (unpaid) Cover(*call.Call, int64) *wire.Error { return nil }
-func (unpaid) Sent(*call.Call)                     {}
-func (unpaid) Finish(*call.Call)                   {}
+func (unpaid) Cover(*call.Call, call.Bound) *wire.Error { return nil }
+func (unpaid) Sent(*call.Call)                          {}
+func (unpaid) Finish(*call.Call)                        {}
 
 type noHeaders struct{}
 

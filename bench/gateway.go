@@ -28,17 +28,17 @@ type spent struct {
 
 type usageAnswer struct {
 	ByModel []struct {
-		Name string `json:"name"`
+		Name string `json:"model"`
 		spent
-	} `json:"by_model"`
+	} `json:"rows"`
 }
 
 // usage asks for what has been spent with key, "" for all keys. To answer, the
 // gateway folds all that its ledger has journalled.
 func (g *gateway) usage(key string) (*usageAnswer, error) {
-	u := "http://" + g.admin + "/admin/usage"
+	u := "http://" + g.admin + "/admin/usage?by=model"
 	if key != "" {
-		u += "?key=" + url.QueryEscape(key)
+		u += "&key=" + url.QueryEscape(key)
 	}
 	q, err := http.NewRequest(http.MethodGet, u, nil)
 	if err != nil {

@@ -36,6 +36,8 @@ type lab struct {
 type gateway struct {
 	data, admin string
 	child       *proc.Child
+	versions    []string // of the route that were pushed, by digest
+	active      string   // the one of them that is in use
 }
 
 // key is a virtual key of the configuration.
@@ -138,11 +140,13 @@ func (l *lab) startBare(options) error {
 
 func (l *lab) startGateway(o options) (err error) {
 	g := &l.gateway
-	if g.data, err = proc.FreeAddr(); err != nil {
-		return err
-	}
-	if g.admin, err = proc.FreeAddr(); err != nil {
-		return err
+	if g.data == "" { // not a second start
+		if g.data, err = proc.FreeAddr(); err != nil {
+			return err
+		}
+		if g.admin, err = proc.FreeAddr(); err != nil {
+			return err
+		}
 	}
 	conf, err := l.configure("bench/testdata/signalbox.yaml.tmpl")
 	if err != nil {
@@ -172,7 +176,7 @@ func (l *lab) configure(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot read %q: %w", path, err)
 	}
-	if err := os.Mkdir(filepath.Join(l.dir, "store"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(l.dir, "store"), 0o700); err != nil {
 		return "", err
 	}
 	conf := filepath.Join(l.dir, "signalbox.yaml")

@@ -54,7 +54,7 @@ func run(args []string, stdout io.Writer) error {
 	f.BoolVar(&o.short, "short", false, "a fifth of the work; missed bars are reported, not fatal")
 	f.BoolVar(&o.strict, "strict", false, "missed bars are fatal with -short too")
 	f.StringVar(&o.only, "only", "", "regular expression: trials to run (their bars alone count)")
-	f.StringVar(&o.parts, "parts", "trials,idle,soak,stages", "parts to run (bars of others do not count)")
+	f.StringVar(&o.parts, "parts", "trials,idle,soak,swaps,start,stages,modules", "parts to run (bars of others do not count)")
 	f.StringVar(&o.among, "targets", strings.Join(everybody, ","), "targets to measure; without the gateway's it is not started")
 	f.BoolVar(&o.keep, "keep", false, "keep the run's folder with logs and configuration")
 	if err := f.Parse(args); err != nil {

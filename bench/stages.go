@@ -4,74 +4,43 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 )
 
-// stage is a Go benchmark that stands for one stage of the path. A name that
-// ends in "/*" stands for the dearest of its sub-benchmarks.
-type stage struct{ name, pkg, benchmark string }
-
-// stageTable says where each stage's figure comes from.
-var stageTable = []stage{
-	{"scan", "./sdk/wire/scan", "BenchmarkRequest/1KB"},
-	{"auth", "./host/auth", "BenchmarkAuthenticate/hit"},
-	{"policy_hit", "./host/policy", "BenchmarkDecideAllHit"},
-	{"policy_cold_unit", "./host/policy", "BenchmarkUnitCold/network"},
-	{"policy_99", "./host/policy", "BenchmarkDecide99"},
-	{"bound", "./host/meter", "BenchmarkBound"},
-	{"budget", "./host/budget", "BenchmarkReserveSettle"},
-	{"route", "./host/route", "BenchmarkPlan/rust/8"},
-	{"dispatch", "./bench", "BenchmarkDispatch"},
-	{"meter", "./sdk/wire", "BenchmarkReadUsageEvent/*"},
-	{"ledger_append", "./host/ledger", "BenchmarkAppend"},
-	{"ledger_fold", "./host/store", "BenchmarkFold/batch=1000"},
-	{"telemetry", "./host/telemetry", "BenchmarkRequest"},
+// stageTable says where the figures of the path's stages come from, and of what
+// policy, budgets and the ledger cost beside it.
+var stageTable = []benchmark{
+	{name: "scan", pkg: "./sdk/wire/scan", bench: "BenchmarkRequest/1KB"},
+	{name: "auth", pkg: "./host/auth", bench: "BenchmarkAuthenticate/hit"},
+	{name: "jwt", pkg: "./host/jwt", bench: "BenchmarkVerify/hit"},
+	{name: "policy_hit", pkg: "./host/policy", bench: "BenchmarkScaleAllHit"},
+	{name: "policy_small_cold", pkg: "./host/policy", bench: "BenchmarkScaleUnitCold/network"},
+	{name: "policy_large_cold", pkg: "./host/policy", bench: "BenchmarkScaleUnitCold/limits"},
+	{name: "policy_five_cold", pkg: "./host/policy", bench: "BenchmarkScaleFiveCold"},
+	{name: "policy_99", pkg: "./host/policy", bench: "BenchmarkDecide99"},
+	{name: "policy_addresses", pkg: "./host/policy", bench: "BenchmarkScaleAddresses", time: "3000000x", short: "500000x", once: true},
+	{name: "policy_log", pkg: "./host/policy/trail", bench: "BenchmarkRecord"},
+	{name: "policy_reload", pkg: "./host/policy", bench: "BenchmarkArrival"},
+	{name: "policy_activation", pkg: "./host/policy", bench: "BenchmarkActivationUnderLoad", time: "9x", short: "3x", once: true},
+	{name: "policy_runaway", pkg: "./host/policy", bench: "BenchmarkRunaway", time: "50x"},
+	{name: "bound", pkg: "./host/meter", bench: "BenchmarkBound"},
+	{name: "rates", pkg: "./host/limit", bench: "BenchmarkTake"},
+	{name: "budget", pkg: "./host/budget", bench: "BenchmarkReserveSettle"},
+	{name: "route", pkg: "./host/route", bench: "BenchmarkPlan/rust/8"},
+	{name: "dispatch", pkg: "./bench", bench: "BenchmarkDispatch"},
+	{name: "meter", pkg: "./sdk/wire", bench: "BenchmarkReadUsageEvent/*"},
+	{name: "ledger_append", pkg: "./host/ledger", bench: "BenchmarkAppend"},
+	{name: "ledger_fold", pkg: "./host/store/sqlite", bench: "BenchmarkFold/batch=4000", time: "0.5s"},
+	{name: "ledger_fold_postgres", pkg: "./host/store/postgres", bench: "BenchmarkFold/batch=4000", time: "0.5s"},
+	{name: "telemetry", pkg: "./host/telemetry", bench: "BenchmarkRequest"},
 }
 
-// stages runs the benchmarks, package by package.
+// stages runs the benchmarks of stageTable: short ones, for among many runs some
+// are undisturbed.
 func (s *suite) stages(ctx context.Context) error {
-	var failed []string
-	for _, st := range stageTable {
-		if err := s.stage(ctx, st); err != nil {
-			failed = append(failed, err.Error())
-			fmt.Fprintf(s.out, "FAILED stage %s: %v\n", st.name, err)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	if len(failed) > 0 {
-		return fmt.Errorf("%s", strings.Join(failed, "; "))
-	}
-	return nil
-}
-
-func (s *suite) stage(ctx context.Context, st stage) error {
-	count, time := "15", "0.1s" // short ones: among many some are undisturbed
-	if s.opt.short {
-		count = "2"
-	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern(st.benchmark), "-benchmem", "-count", count, "-benchtime", time, st.pkg)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("cannot run %s of %s: %w: %s", st.benchmark, st.pkg, err, bytes.TrimSpace(out))
-	}
-	best := dearest(parseBenchmarks(out), st.benchmark)
-	if best == nil {
-		return fmt.Errorf("cannot find %s in %s: rename it there or in the stage table", st.benchmark, st.pkg)
-	}
-	for unit, v := range best {
-		name := map[string]string{"ns/op": "ns", "allocs/op": "allocs", "B/op": "bytes"}[unit]
-		if name == "" {
-			name = strings.ReplaceAll(unit, "/", "_per_")
-		}
-		s.measures["stages/"+st.name+"/"+name] = v
-	}
-	return nil
+	return s.benchmarks(ctx, "stages", stageTable, "15")
 }
 
 // pattern is what makes go test run the benchmark called name and no other.
@@ -85,27 +54,6 @@ func pattern(name string) string {
 		}
 	}
 	return strings.Join(parts, "/")
-}
-
-// dearest is the run of the benchmark called name that others have disturbed
-// least; of several sub-benchmarks that of the dearest one. nil: there is none.
-func dearest(all map[string][]map[string]float64, name string) (worst map[string]float64) {
-	prefix, many := strings.CutSuffix(name, "*")
-	for full, runs := range all {
-		if full != name && !(many && strings.HasPrefix(full, prefix)) {
-			continue
-		}
-		best := runs[0]
-		for _, r := range runs[1:] {
-			if r["ns/op"] < best["ns/op"] {
-				best = r
-			}
-		}
-		if worst == nil || best["ns/op"] > worst["ns/op"] {
-			worst = best
-		}
-	}
-	return worst
 }
 
 // parseBenchmarks reads the output of go test -bench: figures by unit, for

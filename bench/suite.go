@@ -57,7 +57,10 @@ var parts = []part{
 	{"trials", (*suite).trials, true},
 	{"soak", (*suite).soak, true},
 	{"idle", (*suite).idle, true},
+	{"swaps", (*suite).swaps, true},
+	{"start", (*suite).start, false},
 	{"stages", (*suite).stages, false},
+	{"modules", (*suite).modules, false},
 }
 
 // run does all parts. What fails leaves its measures out, so that their bars

@@ -166,7 +166,7 @@ func (s *suite) printTrials() {
 		}
 	}
 	w.Flush()
-	for _, part := range []string{"soak", "idle", "bill", "stages"} {
+	for _, part := range []string{"soak", "idle", "bill", "swaps", "stages", "modules"} {
 		s.printPart(part)
 	}
 }

@@ -116,13 +116,25 @@ func (c *Child) Stop() {
 	<-c.done
 }
 
-// FreeAddr is an address on loopback that nobody listens at now.
+// given are the addresses that FreeAddr has handed out: the system may offer a
+// port again as soon as it is let go.
+var given sync.Map
+
+// FreeAddr is an address on loopback that nobody listens at now, another each time.
 func FreeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		addr := ln.Addr().String()
+		if err := ln.Close(); err != nil {
+			return "", err
+		}
+		if _, again := given.LoadOrStore(addr, true); !again {
+			return addr, nil
+		}
 	}
-	return ln.Addr().String(), ln.Close()
 }
 
 // Await dials addr until somebody listens there.

@@ -3,6 +3,7 @@ package clients
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -65,9 +66,25 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	inspects, err := inspector(box.url)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, errors.Join(err, box.stop()))
+		return 1
+	}
+	between, err := inspects.Before(box.url)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, errors.Join(err, box.stop()))
+		return 1
+	}
+	defer between.Close()
+	box.url = between.URL
 	code := m.Run()
 	if err := box.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	for _, fault := range wrong(inspects, code == 0 && flag.Lookup("test.run").Value.String() == "") {
+		fmt.Fprintln(os.Stderr, fault)
 		code = 1
 	}
 	for name, mock := range map[string]*mock{"openai": openAI, "anthropic": claude, "gemini": google} {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/anthropics/anthropic-sdk-go"
 	"github.com/openai/openai-go/v3"
@@ -111,20 +112,31 @@ func TestOpenAIOperationErrors(t *testing.T) {
 	f(err, 404)
 }
 
-// Files are at one provider, which no model names.
+// Files and batches are the gateway's own, or at a provider that is named.
 func TestOpenAIBatches(t *testing.T) {
-	c := newOpenAI(option.WithHeader("X-Signalbox-Provider", "demo"))
-	line := `{"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"echo","messages":[{"role":"user","content":"hello"}]}}` + "\n"
+	t.Run("of the gateway", func(t *testing.T) { openAIBatches(t, newOpenAI(), "demo") })
+	t.Run("of a provider", func(t *testing.T) {
+		openAIBatches(t, newOpenAI(option.WithHeader("X-Signalbox-Provider", "demo")), "echo")
+	})
+}
+
+func openAIBatches(t *testing.T, c openai.Client, model string) {
+	line := `{"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"` + model + `","messages":[{"role":"user","content":"hello"}]}}` + "\n"
 	file, err := c.Files.New(t.Context(), openai.FileNewParams{File: openai.File(strings.NewReader(line), "batch.jsonl", "application/jsonl"), Purpose: "batch"})
-	if err != nil || file.Bytes != int64(len(line)) {
+	if err != nil || file.Bytes != int64(len(line)) || file.Filename != "batch.jsonl" || file.Purpose != "batch" {
 		t.Fatalf("%v: %+v", err, file)
 	}
 	batch, err := c.Batches.New(t.Context(), openai.BatchNewParams{InputFileID: file.ID, Endpoint: "/v1/chat/completions", CompletionWindow: "24h"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if batch, err = c.Batches.Get(t.Context(), batch.ID); err != nil || batch.Status != "completed" {
-		t.Fatalf("%v: %+v", err, batch)
+	for end := time.Now().Add(time.Minute); batch.Status != "completed" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if batch, err = c.Batches.Get(t.Context(), batch.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if batch.Status != "completed" || batch.RequestCounts.Total != 1 || batch.RequestCounts.Completed != 1 {
+		t.Fatalf("%+v", batch)
 	}
 	resp, err := c.Files.Content(t.Context(), batch.OutputFileID)
 	if err != nil {
@@ -135,6 +147,9 @@ func TestOpenAIBatches(t *testing.T) {
 		t.Errorf("%v: got %s", err, out)
 	}
 	if list, err := c.Batches.List(t.Context(), openai.BatchListParams{Limit: openai.Int(5)}); err != nil || len(list.Data) == 0 {
+		t.Errorf("%v: %+v", err, list)
+	}
+	if list, err := c.Files.List(t.Context(), openai.FileListParams{Purpose: openai.String("batch")}); err != nil || len(list.Data) == 0 {
 		t.Errorf("%v: %+v", err, list)
 	}
 	if gone, err := c.Files.Delete(t.Context(), file.ID); err != nil || !gone.Deleted {
