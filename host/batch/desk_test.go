@@ -283,24 +283,31 @@ func TestBatchIsCancelled(t *testing.T) {
 }
 
 func TestBatchOfARevokedKey(t *testing.T) {
-	o := newOffice(t)
-	o.fake.answer = func(text string, times int) (Reply, *wire.Error) {
-		if text == "text2" {
-			o.fake.mu.Lock()
-			o.fake.refused = wire.Errorf(401, "key_revoked", "the key has been revoked")
-			o.fake.mu.Unlock()
-		}
-		return well(text, times)
+	f := func(name string, atOnce int) {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t)
+			o.opt.Concurrency = atOnce
+			o.fake.answer = func(text string, times int) (Reply, *wire.Error) {
+				if text == "text1" {
+					o.fake.mu.Lock()
+					o.fake.refused = wire.Errorf(401, "key_revoked", "the key has been revoked")
+					o.fake.mu.Unlock()
+				}
+				return well(text, times)
+			}
+			o.work()
+			v := o.until(o.order(lineset(40), "24h").ID, call.BatchFailed)
+			if v.Errors == nil || !strings.Contains(string(v.Errors.Data), `"key_revoked"`) {
+				t.Errorf("it does not say why: %+v", v)
+			}
+			codes := o.lines(v)
+			if len(codes) != 40 || codes["id39"] != "key_revoked" || codes["id1"] != "" {
+				t.Errorf("lines are %v", codes)
+			}
+		})
 	}
-	o.work()
-	v := o.until(o.order(lineset(40), "24h").ID, call.BatchFailed)
-	if v.Errors == nil || !strings.Contains(string(v.Errors.Data), `"key_revoked"`) {
-		t.Errorf("it does not say why: %+v", v)
-	}
-	codes := o.lines(v)
-	if len(codes) != 40 || codes["id39"] != "key_revoked" || codes["id2"] != "" {
-		t.Errorf("lines are %v", codes)
-	}
+	f("several lines at once", 4)
+	f("line by line", 1) // what is next to be sent finds that one before it was refused
 }
 
 func TestBatchExpires(t *testing.T) {

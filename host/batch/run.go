@@ -46,7 +46,7 @@ func (r *run) all(ctx context.Context) (done bool, again time.Duration, err erro
 	if f := r.failed.Load(); f != nil && err == nil {
 		err = *f
 	}
-	if e := r.broken.Load(); e != nil && err == nil {
+	if e := r.broken.Load(); e != nil && (err == nil || errors.Is(err, errHalted)) {
 		return false, 0, r.end(ctx, e)
 	}
 	var tired resting
