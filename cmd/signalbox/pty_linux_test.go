@@ -40,7 +40,7 @@ func inTerminal(t *testing.T, width, height uint16, args ...string) *pty {
 		t.Fatal(err)
 	}
 	theirs.Close()
-	if err := ours.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := ours.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ours.Close() })

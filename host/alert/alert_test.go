@@ -133,7 +133,7 @@ func (r *told) wait(n int) {
 	for range n {
 		select {
 		case <-r.came:
-		case <-time.After(30 * time.Second):
+		case <-time.After(time.Minute):
 			r.t.Fatal("no webhook came")
 		}
 	}

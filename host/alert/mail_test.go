@@ -97,7 +97,7 @@ func (l *line) say(lines ...string) {
 func (p *post) talk(conn net.Conn) error {
 	l := &line{post: p, conn: conn}
 	defer func() { l.conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	if p.implicit {
 		l.conn, l.taken.encrypted = tls.Server(conn, p.config()), true
 	}

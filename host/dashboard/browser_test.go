@@ -26,7 +26,7 @@ import (
 var shots = filepath.Join("..", "..", "bin", "screenshots")
 
 // patience is for how long something may take to show: a machine may be busy.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 var (
 	browserOnce sync.Once

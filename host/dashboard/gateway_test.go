@@ -229,7 +229,7 @@ func (g *gateway) end() bool {
 	select {
 	case <-g.exited:
 		return true
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		_ = g.cmd.Process.Kill()
 		<-g.exited
 		return false

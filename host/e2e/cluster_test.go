@@ -152,7 +152,7 @@ func (c *cluster) balance(budget int64) (ledger int64) {
 // heals waits until the gateway reaches its store again, and its bank.
 func (g *gateway) heals() {
 	g.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		status, _ := g.adminDo("GET", "/admin/budgets", "") // which reads the store
 		if status == 200 && strings.Contains(g.metrics(), "\nsignalbox_budget_bank_down 0\n") {
 			return

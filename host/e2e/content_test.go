@@ -24,7 +24,7 @@ func TestContentLog(t *testing.T) {
 	}
 	read := func(path string, n int) string {
 		t.Helper()
-		for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for until := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 			text, _ := os.ReadFile(path) // not there yet
 			if strings.Count(string(text), "\n") >= n {
 				return string(text)

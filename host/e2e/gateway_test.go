@@ -147,7 +147,7 @@ func (g *gateway) stop() {
 	_ = g.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-g.exited:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		g.t.Errorf("the gateway did not stop:\n%s", g.output())
 		g.kill()
 	}

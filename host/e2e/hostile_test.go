@@ -123,7 +123,7 @@ func (g *gateway) raw(t *testing.T, text string) (statuses []int) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	go func() { _, _ = io.WriteString(nc, text) }() // it may be refused before it is read
@@ -245,7 +245,7 @@ func (g *gateway) unfinished(t *testing.T, b []byte) (statuses []int) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := nc.Write(b); err == nil {

@@ -52,7 +52,7 @@ func (b *batcher) agree(g *gateway, id string) {
 		g.t.Errorf("the provider bills %d; the ledger has %d", billed, u.Nano)
 	}
 	var spent, reserved int64
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if spent, reserved = g.money(); spent == billed && reserved == 0 {
 			return
 		}

@@ -161,7 +161,7 @@ func (g *gateway) metric(series string) string {
 // until waits until series has value.
 func (g *gateway) until(series, value string) {
 	g.t.Helper()
-	for end := time.Now().Add(20 * time.Second); g.metric(series) != value; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); g.metric(series) != value; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			g.t.Fatalf("%s is %q; want %q", series, g.metric(series), value)
 		}

@@ -53,7 +53,7 @@ func (k withKey) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (g *gateway) tools(key string) (*sdk.ClientSession, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	s, err := sdk.NewClient(&sdk.Implementation{Name: "e2e", Version: "1"}, nil).Connect(ctx, &sdk.StreamableClientTransport{
 		Endpoint: g.data + "/mcp", HTTPClient: &http.Client{Transport: withKey(key)}, MaxRetries: -1}, nil)
@@ -65,7 +65,7 @@ func (g *gateway) tools(key string) (*sdk.ClientSession, error) {
 
 // add calls the tool that adds.
 func add(s *sdk.ClientSession) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	r, err := s.CallTool(ctx, &sdk.CallToolParams{Name: "clock__add", Arguments: map[string]any{"numbers": []int{1, 2}}})
 	if err == nil && (r.IsError || fmt.Sprint(r.StructuredContent) != "map[sum:3]") {
@@ -178,7 +178,7 @@ func TestToolsAreGoverned(t *testing.T) {
 // awaitTools waits until s sees just these tools.
 func (g *gateway) awaitTools(s *sdk.ClientSession, names ...string) {
 	g.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		r, err := s.ListTools(context.Background(), nil)
 		var got []string
@@ -210,7 +210,7 @@ func TestToolServersEndWithTheGateway(t *testing.T) {
 		t.Fatalf("%d processes run", n)
 	}
 	g.kill()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for running(t, clock) > 0 && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -154,7 +154,7 @@ func command(t *testing.T, name, kind string, env ...string) mcp.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mcp.Spec{Name: name, Command: []string{exe}, Env: append([]string{role + "=" + kind}, env...), Timeout: 20 * time.Second, MaxMessage: 1 << 20, Parallel: 8}
+	return mcp.Spec{Name: name, Command: []string{exe}, Env: append([]string{role + "=" + kind}, env...), Timeout: time.Minute, MaxMessage: 1 << 20, Parallel: 8}
 }
 
 // gate lets callers use what refuse does not name.
@@ -247,7 +247,7 @@ func open(t *testing.T, specs ...mcp.Spec) *place {
 	t.Cleanup(func() {
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		p.door.Draining()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := errors.Join(s.Stop(ctx), <-done); err != nil {
 			t.Error(err)
@@ -262,7 +262,7 @@ func open(t *testing.T, specs ...mcp.Spec) *place {
 // as connects as who, by a version of the protocol, "": the newest.
 func (p *place) as(who, version string, opt *sdk.ClientOptions) *sdk.ClientSession {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	s, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, opt).Connect(ctx, &sdk.StreamableClientTransport{
 		Endpoint: p.url, HTTPClient: &http.Client{Transport: keyed(who)}, MaxRetries: -1}, &sdk.ClientSessionOptions{ProtocolVersion: version})
@@ -284,7 +284,7 @@ func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 // until waits for ok, which changes of what servers offer may bring about.
 func (p *place) until(what string, ok func() bool) {
 	p.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("%s: it has not come about; servers: %+v", what, p.servers.List())
@@ -305,7 +305,7 @@ func (p *place) status(name string) mcp.Status {
 // tools are the names that s sees.
 func (p *place) tools(s *sdk.ClientSession) (names []string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	r, err := s.ListTools(ctx, nil)
 	if err != nil {
@@ -330,7 +330,7 @@ func (p *place) ready(names ...string) {
 }
 
 func invoke(s *sdk.ClientSession, tool, in string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	r, err := s.CallTool(ctx, &sdk.CallToolParams{Name: tool, Arguments: text{in}})
 	if err != nil {

@@ -53,7 +53,7 @@ func webSpec(t *testing.T, name, url string, hosts ...string) mcp.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mcp.Spec{Name: name, URL: url, Hosts: h, Headers: http.Header{"Authorization": {"Bearer server-secret"}}, Timeout: 10 * time.Second, MaxMessage: 1 << 20, Parallel: 8}
+	return mcp.Spec{Name: name, URL: url, Hosts: h, Headers: http.Header{"Authorization": {"Bearer server-secret"}}, Timeout: time.Minute, MaxMessage: 1 << 20, Parallel: 8}
 }
 
 // TestCredentialsStayOnTheirSide: callers' do not reach servers, servers' do not

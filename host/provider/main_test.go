@@ -294,7 +294,7 @@ func ask(t testing.TB, p *call.Provider, credential string) (a about) {
 // until waits for a condition of another process, at most ten seconds.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
