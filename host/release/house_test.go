@@ -75,7 +75,7 @@ type disk struct {
 
 var errFull = errors.New("the disk is full")
 
-func (d *disk) SaveModules(ctx context.Context, c call.ModuleChange) error {
+func (d *disk) SaveModules(ctx context.Context, changes ...call.ModuleChange) error {
 	if d.full.Load() {
 		return errFull
 	}
@@ -83,7 +83,7 @@ func (d *disk) SaveModules(ctx context.Context, c call.ModuleChange) error {
 		d.meet = nil
 		meet()
 	}
-	return d.Store.SaveModules(ctx, c)
+	return d.Store.SaveModules(ctx, changes...)
 }
 
 func newHouse(t *testing.T) *house {

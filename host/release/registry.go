@@ -32,7 +32,7 @@ type Fleet interface {
 type Store interface {
 	Modules(ctx context.Context, kind string) (call.ModuleState, error)
 	ModuleCode(ctx context.Context, sha256 string) ([]byte, error)
-	SaveModules(context.Context, call.ModuleChange) error
+	SaveModules(context.Context, ...call.ModuleChange) error
 }
 
 // Options of a Registry.

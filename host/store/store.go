@@ -68,9 +68,10 @@ type Credentials interface {
 
 // Modules are the versions of routes and filters.
 type Modules interface {
-	// SaveModules keeps c, unless it was made from another revision of its kind
-	// than the store has: call.ErrRevision.
-	SaveModules(ctx context.Context, c call.ModuleChange) error
+	// SaveModules keeps changes of different kinds, all of them or none: none where
+	// one was made from another revision of its kind than the store has, which is
+	// call.ErrRevision.
+	SaveModules(ctx context.Context, changes ...call.ModuleChange) error
 	Modules(ctx context.Context, kind string) (call.ModuleState, error)
 	ModuleCode(ctx context.Context, sha256 string) ([]byte, error)
 }

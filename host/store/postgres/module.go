@@ -17,41 +17,54 @@ import (
 // moduleEvents is how many lines of history are kept of each module.
 const moduleEvents = 500
 
-// SaveModules keeps a change, whole or not at all. Code that no version needs
-// any more is forgotten.
-func (s *Store) SaveModules(ctx context.Context, c call.ModuleChange) error {
-	topic := store.TopicModules + c.Kind
-	err := s.change(ctx, topic, func(ctx context.Context, tx pgx.Tx) error {
-		if err := unchanged(ctx, tx, topic, c.Revision); err != nil {
-			return err
+// SaveModules keeps changes of different kinds, all of them or none. Code that no
+// version needs any more is forgotten.
+func (s *Store) SaveModules(ctx context.Context, changes ...call.ModuleChange) error {
+	err := s.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		for i := range changes {
+			topic := store.TopicModules + changes[i].Kind
+			if err := unchanged(ctx, tx, topic, changes[i].Revision); err != nil {
+				return err
+			}
+			if err := saveModules(ctx, tx, &changes[i]); err != nil {
+				return err
+			}
+			if err := announce(ctx, tx, topic); err != nil {
+				return err
+			}
 		}
-		var b pgx.Batch
-		for _, code := range c.Codes {
-			sum := sha256.Sum256(code)
-			b.Queue("INSERT INTO module_code (sha256, code) VALUES ($1, $2) ON CONFLICT DO NOTHING", hex.EncodeToString(sum[:]), code)
-		}
-		for i := range c.Versions {
-			queueVersion(&b, &c.Versions[i])
-		}
-		for i := range c.Gone {
-			v := &c.Gone[i]
-			b.Queue("DELETE FROM module_version WHERE kind = $1 AND name = $2 AND digest = $3", v.Kind, v.Name, v.Digest)
-		}
-		for i := range c.Lanes {
-			queueLanes(&b, &c.Lanes[i])
-		}
-		for i := range c.Events {
-			queueEvent(&b, &c.Events[i])
-		}
-		if len(c.Gone) > 0 {
-			b.Queue("DELETE FROM module_code WHERE sha256 NOT IN (SELECT sha256 FROM module_version)")
-		}
-		return tx.SendBatch(ctx, &b).Close()
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("cannot keep versions of modules: %w", err)
 	}
 	return nil
+}
+
+// saveModules writes one kind's change.
+func saveModules(ctx context.Context, tx pgx.Tx, c *call.ModuleChange) error {
+	var b pgx.Batch
+	for _, code := range c.Codes {
+		sum := sha256.Sum256(code)
+		b.Queue("INSERT INTO module_code (sha256, code) VALUES ($1, $2) ON CONFLICT DO NOTHING", hex.EncodeToString(sum[:]), code)
+	}
+	for i := range c.Versions {
+		queueVersion(&b, &c.Versions[i])
+	}
+	for i := range c.Gone {
+		v := &c.Gone[i]
+		b.Queue("DELETE FROM module_version WHERE kind = $1 AND name = $2 AND digest = $3", v.Kind, v.Name, v.Digest)
+	}
+	for i := range c.Lanes {
+		queueLanes(&b, &c.Lanes[i])
+	}
+	for i := range c.Events {
+		queueEvent(&b, &c.Events[i])
+	}
+	if len(c.Gone) > 0 {
+		b.Queue("DELETE FROM module_code WHERE sha256 NOT IN (SELECT sha256 FROM module_version)")
+	}
+	return tx.SendBatch(ctx, &b).Close()
 }
 
 // unchanged is an error where the version of topic is another; nobody changes it

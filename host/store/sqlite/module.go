@@ -17,52 +17,60 @@ import (
 // moduleEvents is how many lines of history are kept of each module.
 const moduleEvents = 500
 
-// SaveModules keeps a change, whole or not at all. Code that no version needs
-// any more is forgotten.
-func (s *Store) SaveModules(ctx context.Context, c call.ModuleChange) error {
+// SaveModules keeps changes of different kinds, all of them or none. Code that no
+// version needs any more is forgotten.
+func (s *Store) SaveModules(ctx context.Context, changes ...call.ModuleChange) error {
 	err := s.state.write(ctx, func() error {
-		if c.Revision != s.modules[c.Kind] {
-			return call.ErrRevision
-		}
-		for _, code := range c.Codes {
-			sum := sha256.Sum256(code)
-			if err := s.state.run("INSERT INTO module_code VALUES (?, ?) ON CONFLICT DO NOTHING", hex.EncodeToString(sum[:]), code); err != nil {
+		for i := range changes {
+			if err := s.saveModules(&changes[i]); err != nil {
 				return err
 			}
 		}
-		for i := range c.Versions {
-			if err := s.saveVersion(&c.Versions[i]); err != nil {
-				return err
-			}
+		for i := range changes { // also when the commit fails: who is told so reads again
+			s.modules[changes[i].Kind]++
 		}
-		for i := range c.Gone {
-			v := &c.Gone[i]
-			if err := s.state.run("DELETE FROM module_version WHERE kind = ? AND name = ? AND digest = ?", v.Kind, v.Name, v.Digest); err != nil {
-				return err
-			}
-		}
-		for i := range c.Lanes {
-			if err := s.saveLanes(&c.Lanes[i]); err != nil {
-				return err
-			}
-		}
-		if err := s.saveEvents(c.Events); err != nil {
-			return err
-		}
-		if len(c.Gone) > 0 {
-			err := s.state.run("DELETE FROM module_code WHERE sha256 NOT IN (SELECT sha256 FROM module_version)")
-			if err != nil {
-				return err
-			}
-		}
-		s.modules[c.Kind]++ // also when the commit fails: who is told so reads again
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("cannot keep versions of modules: %w", err)
 	}
-	s.changed(store.TopicModules + c.Kind)
+	for i := range changes {
+		s.changed(store.TopicModules + changes[i].Kind)
+	}
 	return nil
+}
+
+// saveModules writes one kind's change.
+func (s *Store) saveModules(c *call.ModuleChange) error {
+	if c.Revision != s.modules[c.Kind] {
+		return call.ErrRevision
+	}
+	for _, code := range c.Codes {
+		sum := sha256.Sum256(code)
+		if err := s.state.run("INSERT INTO module_code VALUES (?, ?) ON CONFLICT DO NOTHING", hex.EncodeToString(sum[:]), code); err != nil {
+			return err
+		}
+	}
+	for i := range c.Versions {
+		if err := s.saveVersion(&c.Versions[i]); err != nil {
+			return err
+		}
+	}
+	for i := range c.Gone {
+		v := &c.Gone[i]
+		if err := s.state.run("DELETE FROM module_version WHERE kind = ? AND name = ? AND digest = ?", v.Kind, v.Name, v.Digest); err != nil {
+			return err
+		}
+	}
+	for i := range c.Lanes {
+		if err := s.saveLanes(&c.Lanes[i]); err != nil {
+			return err
+		}
+	}
+	if err := s.saveEvents(c.Events); err != nil || len(c.Gone) == 0 {
+		return err
+	}
+	return s.state.run("DELETE FROM module_code WHERE sha256 NOT IN (SELECT sha256 FROM module_version)")
 }
 
 func (s *Store) saveVersion(v *call.ModuleVersion) error {

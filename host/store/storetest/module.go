@@ -58,6 +58,15 @@ func modules(t *testing.T, open Opener) {
 	if err := s.SaveModules(ctx, stale); !errors.Is(err, call.ErrRevision) {
 		t.Errorf("a change of what has changed since: got %v", err)
 	}
+	filters, err := s.Modules(ctx, "filter")
+	must(err)
+	good := call.ModuleChange{Kind: "filter", Revision: filters.Revision, Versions: []call.ModuleVersion{{Kind: "filter", Name: "n", Digest: "d9", SHA256: sum(code)}}}
+	if err := s.SaveModules(ctx, good, stale); !errors.Is(err, call.ErrRevision) {
+		t.Errorf("two changes, one of them stale: got %v", err)
+	}
+	if state, err := s.Modules(ctx, "filter"); err != nil || state.Revision != good.Revision || len(state.Versions) != 1 {
+		t.Errorf("a change that came with a stale one was kept: %+v, %v", state, err)
+	}
 	save("route", call.ModuleChange{Versions: []call.ModuleVersion{full}, Gone: []call.ModuleVersion{bare}, Lanes: []call.ModuleLanes{lanes}})
 	if got, err = s.Modules(ctx, "route"); err != nil || !reflect.DeepEqual(got.Versions, []call.ModuleVersion{full}) || !reflect.DeepEqual(got.Lanes, []call.ModuleLanes{lanes}) {
 		t.Errorf("after a change: %+v, %v", got, err)
@@ -67,6 +76,16 @@ func modules(t *testing.T, open Opener) {
 	}
 	if b, err := s.ModuleCode(ctx, sum(other)); err == nil {
 		t.Errorf("code of nobody is %q", b)
+	}
+	route, err := s.Modules(ctx, "route")
+	must(err)
+	must(s.SaveModules(ctx, call.ModuleChange{Kind: "route", Revision: route.Revision}, good))
+	for kind, before := range map[string]int64{"route": route.Revision, "filter": good.Revision} {
+		state, err := s.Modules(ctx, kind)
+		if must(err); state.Revision <= before {
+			t.Errorf("two changes at once leave %s at revision %d", kind, state.Revision)
+		}
+		revisions[kind] = state.Revision
 	}
 	var events []call.ModuleEvent
 	for i := range moduleEvents + 10 {
