@@ -1,17 +1,68 @@
 package postgres
 
 import (
+	"bufio"
 	"math"
+	"os/exec"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/store"
 	"github.com/signalbox-ai/signalbox/host/store/pgtest"
 )
 
 func TestMeanings(t *testing.T) {
-	m, err := open(t, pgtest.New(t), "node").Meanings(t.Context(), 100)
+	t.Run("compared here", func(t *testing.T) { meanings(t, pgtest.New(t), false) })
+	t.Run("by pgvector", func(t *testing.T) { meanings(t, newVector(t), true) })
+}
+
+// newVector is a PostgreSQL with pgvector, PGlite, that takes one session.
+func newVector(t *testing.T) (url string) {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command("node", "serve.mjs", dir)
+	cmd.Dir = "testdata/vector"
+	in, err := cmd.StdinPipe() // it ends when this does
 	if err != nil {
 		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("cannot start PGlite: %v; run .ci/needs first", err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Wait()
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		in.Close()
+		_ = cmd.Wait()
+		t.Fatalf("PGlite says %q, %v: %s; run .ci/needs first", line, err, said.String())
+	}
+	return "postgres:///postgres?user=postgres&host=" + dir
+}
+
+// meanings runs the store of meanings where the server has pgvector, or has not.
+func meanings(t *testing.T, url string, vectors bool) {
+	s, err := Open(t.Context(), url, Options{Node: store.Node{ID: "node"}, Conns: 1, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	m, err := s.Meanings(t.Context(), 100)
+	if err != nil || m.vectors != vectors {
+		t.Fatalf("the server has pgvector: %v, %v; want %v", m.vectors, err, vectors)
 	}
 	part, other := [32]byte{1}, [32]byte{2}
 	learn := func(key byte, part [32]byte, tenant string, expires int64, vector ...float32) {
