@@ -69,6 +69,9 @@ func (b *batcher) wait(f http.HandlerFunc) http.HandlerFunc {
 			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(head), r.Body))
 			b.reached <- r.Pattern
 			<-stall
+			if r.Method == http.MethodGet { // who asked is dead
+				return
+			}
 		}
 		f(w, r)
 	}

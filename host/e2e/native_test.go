@@ -129,24 +129,31 @@ func TestNativeBatchSurvivesKills(t *testing.T) {
 	const lines = 400
 	up.hold = true
 	a := batchAnswer{}
-	killed := func(pattern string, then func()) {
-		t.Helper()
-		release := up.stall(pattern)
-		then()
+	stages := []struct {
+		pattern string
+		begin   func()
+	}{
+		{"POST /v1/files", func() { a = g.native(g.upload(batchInput(lines))) }},
+		{"POST /v1/batches", func() {}},                // it is made, and nobody hears of it
+		{"GET /v1/batches/{id}", func() {}},            // while it is waited for
+		{"GET /v1/files/{id}/content", up.free},        // before the answers
+		{"half GET /v1/files/{id}/content", func() {}}, // amid them
+	}
+	release := up.stall(stages[0].pattern)
+	for i, s := range stages {
+		s.begin()
 		select {
 		case <-up.reached:
 		case <-time.After(time.Minute):
-			t.Fatalf("%s is not asked for:\n%s", pattern, g.output())
+			t.Fatalf("%s is not asked for:\n%s", s.pattern, g.output())
 		}
 		g.kill()
 		release()
+		if i+1 < len(stages) { // before the gateway starts: it goes on at once
+			release = up.stall(stages[i+1].pattern)
+		}
 		g.start()
 	}
-	killed("POST /v1/files", func() { a = g.native(g.upload(batchInput(lines))) })
-	killed("POST /v1/batches", func() {})                // it is made, and nobody hears of it
-	killed("GET /v1/batches/{id}", func() {})            // while it is waited for
-	killed("GET /v1/files/{id}/content", up.free)        // before the answers
-	killed("half GET /v1/files/{id}/content", func() {}) // amid them
 	a = g.over(a.ID)
 	up.check(g, a, lines, map[string]int{"": lines})
 	up.agree(g, a.ID)
