@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/store"
 )
 
 const (
@@ -14,7 +15,7 @@ const (
 	retainRest  = 20 * time.Millisecond // between two steps, for who waits to fold
 )
 
-// retention takes from the ledger what the configuration lets go, in steps, in
+// retention takes from the store what the configuration lets go, in steps, in
 // the background.
 type retention struct {
 	stop context.CancelFunc
@@ -50,7 +51,8 @@ func (r *retention) Stop() {
 // retain takes all steps that are due at now.
 func (h *Host) retain(ctx context.Context, now time.Time) error {
 	c := h.gen.Load().cfg.Retention
-	keep := call.Retention{Requests: c.Requests.Before(now), Hours: c.Hours.Before(now)}
+	keep := call.Retention{Requests: c.Requests.Before(now), Hours: c.Hours.Before(now), Objects: c.Objects.Before(now),
+		Keys: c.Keys.Before(now), Pledges: now.Add(-store.KeepPledges)}
 	for more := true; more; {
 		var err error
 		if more, err = h.store.Retain(ctx, keep); err != nil {

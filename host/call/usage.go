@@ -106,7 +106,11 @@ type LedgerRow struct {
 	Saved          int64  // nano-dollars
 }
 
-// Retention says what of the ledger is kept: rows of requests from one time on,
-// sums of hours from another; what is older of these becomes sums of days. Zero
-// keeps all.
-type Retention struct{ Requests, Hours time.Time }
+// Retention says from which time on what is kept; zero keeps all.
+type Retention struct {
+	Requests time.Time // rows of the ledger
+	Hours    time.Time // its sums by hour; those before become sums of days
+	Objects  time.Time // whose what is that providers keep: made or named last
+	Keys     time.Time // that were revoked
+	Pledges  time.Time // that were redeemed
+}

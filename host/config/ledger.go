@@ -21,6 +21,8 @@ type Ledger struct {
 type Retention struct {
 	Requests Age `koanf:"requests"` // rows of single requests
 	Hours    Age `koanf:"hours"`    // sums by hour; older ones become sums by day, for ever
+	Objects  Age `koanf:"objects"`  // whose what is that providers keep, since it was made or named last
+	Keys     Age `koanf:"keys"`     // revoked ones
 }
 
 // Age is a span of time that is written in days or hours: 90d, 36h.
@@ -72,7 +74,8 @@ func (c *Config) checkLedger(p *problems) {
 	if n := c.Ledger.UnauthenticatedRows; n < 0 || n > 10_000 {
 		p.addf("ledger.unauthenticated_rows", "is %d: give 0 to 10000", n)
 	}
-	for name, age := range map[string]Age{"requests": c.Retention.Requests, "hours": c.Retention.Hours} {
+	for name, age := range map[string]Age{"requests": c.Retention.Requests, "hours": c.Retention.Hours,
+		"objects": c.Retention.Objects, "keys": c.Retention.Keys} {
 		if age != 0 && age < leastRetention {
 			p.addf("retention."+name, "is %v: give at least 1d, or 0 for ever", time.Duration(age))
 		}

@@ -21,6 +21,7 @@ type Store interface {
 	Modules
 	Objects
 	Ledger
+	Retainer
 	Documents
 	Audit
 	Alerts
@@ -79,6 +80,8 @@ type Modules interface {
 // Objects says whose the things are that providers keep.
 type Objects interface {
 	Keep(ctx context.Context, list []call.Kept) error
+	// Owns tells which of provider's objects are tenant's, and notes, to about an
+	// hour, that those are in use.
 	Owns(ctx context.Context, provider, tenant string, ids []string) ([]bool, error)
 	Forget(ctx context.Context, provider, tenant, id string) error
 }
@@ -98,9 +101,13 @@ type Ledger interface {
 	// Requests calls each with the rows that q asks for, in order of their ids,
 	// until it fails. The row is used again.
 	Requests(ctx context.Context, q call.RequestsQuery, each func(*call.LedgerRow) error) error
+}
+
+// Retainer lets go of what is old.
+type Retainer interface {
 	// Retain takes one bounded step towards keeping no more than r says; more:
-	// there is more to do. Whatever it does, sums stay what they are. While
-	// another node is at it, it does nothing.
+	// there is more to do. Whatever it does, sums of the ledger stay what they
+	// are. While another node is at it, it does nothing.
 	Retain(ctx context.Context, r call.Retention) (more bool, err error)
 }
 

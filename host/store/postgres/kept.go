@@ -3,10 +3,12 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/host/store"
 )
 
 // Keep remembers whose the objects are. An object that is known already is
@@ -33,14 +35,29 @@ func (s *Store) Owns(ctx context.Context, provider, tenant string, ids []string)
 	if len(ids) == 0 {
 		return []bool{}, nil
 	}
-	found, err := list(ctx, s.db, "SELECT id FROM kept WHERE provider = $1 AND tenant = $2 AND id = ANY($3)",
-		[]any{provider, tenant, ids}, pgx.RowTo[string])
+	type object struct {
+		ID   string
+		Last int64
+	}
+	found, err := list(ctx, s.db, "SELECT id, greatest(created, used) FROM kept WHERE provider = $1 AND tenant = $2 AND id = ANY($3)",
+		[]any{provider, tenant, ids}, pgx.RowToStructByPos[object])
 	if err != nil {
 		return nil, fmt.Errorf("cannot look up whose the objects of provider %q are: %w", provider, err)
 	}
 	theirs := make(map[string]bool, len(found))
-	for _, id := range found {
-		theirs[id] = true
+	var stale []string
+	long := millis(time.Now().Add(-store.KeptNoted))
+	for _, o := range found {
+		theirs[o.ID] = true
+		if o.Last < long {
+			stale = append(stale, o.ID)
+		}
+	}
+	if len(stale) > 0 { // where it cannot be noted, no request fails: the next one notes it
+		err := s.exec(ctx, "UPDATE kept SET used = $1 WHERE provider = $2 AND tenant = $3 AND id = ANY($4)", millis(time.Now()), provider, tenant, stale)
+		if err != nil {
+			s.log.Debug("cannot note that objects are in use", "provider", provider, "objects", len(stale), "err", err)
+		}
 	}
 	owned := make([]bool, len(ids))
 	for i, id := range ids {

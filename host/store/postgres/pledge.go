@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/signalbox-ai/signalbox/host/call"
-	"github.com/signalbox-ai/signalbox/host/store"
 )
 
 // PutPledge implements store.Pledges.
@@ -16,9 +15,6 @@ func (s *Store) PutPledge(ctx context.Context, p call.Pledge) (put bool, err err
 	parts, err := json.Marshal(p.Parts)
 	if err == nil {
 		err = s.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "DELETE FROM pledge WHERE redeemed AND at < now_ms() - $1", store.KeepPledges.Milliseconds()); err != nil {
-				return err
-			}
 			tag, err := tx.Exec(ctx, "INSERT INTO pledge VALUES ($1, $2, $3, now_ms(), false) ON CONFLICT DO NOTHING", int64(p.ID), p.Owner, string(parts))
 			put = tag.RowsAffected() > 0
 			return err

@@ -10,7 +10,6 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/signalbox-ai/signalbox/host/call"
-	"github.com/signalbox-ai/signalbox/host/store"
 )
 
 // PutPledge implements store.Pledges.
@@ -19,9 +18,6 @@ func (s *Store) PutPledge(ctx context.Context, p call.Pledge) (put bool, err err
 	if err == nil {
 		now := time.Now()
 		err = s.state.write(ctx, func() error {
-			if err := s.state.run("DELETE FROM pledge WHERE redeemed = 1 AND at < ?", now.Add(-store.KeepPledges).UnixMilli()); err != nil {
-				return err
-			}
 			err := s.state.run("INSERT INTO pledge VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING", int64(p.ID), p.Owner, string(parts), now.UnixMilli())
 			put = s.state.conn.Changes() > 0
 			return err

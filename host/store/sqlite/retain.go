@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/store/report"
@@ -11,8 +12,7 @@ import (
 // retainStep bounds the rows that one step takes, and so how long folds wait.
 const retainStep = 2000
 
-// Retain takes one step towards keeping no more than r says; more: there are
-// more to take. At any time all sums are what they were.
+// Retain implements store.Retainer.
 func (s *Store) Retain(ctx context.Context, r call.Retention) (more bool, err error) {
 	l := s.ledger
 	err = l.write(ctx, func() error {
@@ -26,6 +26,37 @@ func (s *Store) Retain(ctx context.Context, r call.Retention) (more bool, err er
 	})
 	if err != nil {
 		return false, fmt.Errorf("cannot apply retention to the ledger: %w", err)
+	}
+	if more {
+		return true, nil
+	}
+	err = s.state.write(ctx, func() error {
+		more, err = s.dropState(r)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("cannot apply retention: %w", err)
+	}
+	return more, nil
+}
+
+// dropState takes a step in the state's file.
+func (s *Store) dropState(r call.Retention) (more bool, err error) {
+	for _, old := range []struct {
+		before time.Time
+		drop   string
+	}{
+		{r.Objects, "DELETE FROM kept WHERE (provider, id) IN (SELECT provider, id FROM kept WHERE max(created, used) < ? LIMIT ?)"},
+		{r.Keys, "DELETE FROM key WHERE id IN (SELECT id FROM key WHERE revoked > 0 AND revoked < ? LIMIT ?)"},
+		{r.Pledges, "DELETE FROM pledge WHERE id IN (SELECT id FROM pledge WHERE redeemed = 1 AND at < ? LIMIT ?)"},
+	} {
+		if old.before.IsZero() {
+			continue
+		}
+		if err := s.state.run(old.drop, millis(old.before), retainStep); err != nil {
+			return false, err
+		}
+		more = more || s.state.conn.Changes() > 0
 	}
 	return more, nil
 }

@@ -1,0 +1,5 @@
+-- runs with: 1
+-- When an object was named last, 0: not since it was made.
+ALTER TABLE kept ADD COLUMN used bigint NOT NULL DEFAULT 0;
+CREATE INDEX kept_last ON kept (greatest(created, used));
+CREATE INDEX pledge_over ON pledge (at) WHERE redeemed;
