@@ -103,29 +103,60 @@ func post(ctx context.Context, url string, line []byte) error {
 	return nil
 }
 
+// cutStep bounds the entries that are removed in one transaction.
+const cutStep = 10_000
+
 // Cut removes the entries from before t. An anchor of the last of them stays,
-// so that what follows can still be verified, and an entry says so.
+// so that what follows can still be verified, and an entry says so. What is not
+// done when ctx ends is left to the next time.
 func (l *Log) Cut(ctx context.Context, t time.Time) error {
 	_, anchors, err := l.store.AuditMarks(ctx)
 	if err != nil {
 		return err
 	}
-	rows, err := l.store.AuditRows(ctx, call.AuditQuery{From: t, Most: 1})
-	if err != nil || len(rows) == 0 || rows[0].Seq <= 1+cutAt(anchors).Seq {
+	at := cutAt(anchors).Seq
+	rows, err := l.store.AuditRows(ctx, call.AuditQuery{After: at, From: t, Most: 1})
+	if err != nil || len(rows) == 0 || rows[0].Seq <= 1+at {
 		return err // the newest entry stays, whatever its age
 	}
 	last := rows[0].Seq - 1
-	rows, err = l.store.AuditRows(ctx, call.AuditQuery{After: last - 1, Most: 1})
-	if err != nil || len(rows) == 0 || rows[0].Seq != last {
+	if hash, err := l.hashOf(ctx, last); err != nil || hash == nil {
 		return err // a gap is left for verification to find
 	}
-	a := call.AuditAnchor{Seq: last, Hash: rows[0].Hash, Cut: true, Time: l.opt.Now().UTC().Truncate(time.Millisecond)}
-	a.MAC = anchorMAC(l.opt.Key, a)
 	if _, err := l.Record(ctx, Entry{Kind: KindGateway, Action: "audit.cut", Outcome: Done, On: fmt.Sprintf("entries to %d", last),
 		Detail: text("before", t.UTC().Format(time.RFC3339))}); err != nil {
 		return err
 	}
+	for at < last && ctx.Err() == nil {
+		at = min(at+cutStep, last)
+		if err := l.cut(ctx, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cut removes the entries up to last.
+func (l *Log) cut(ctx context.Context, last int64) error {
+	hash, err := l.hashOf(ctx, last)
+	if err != nil {
+		return err
+	}
+	if hash == nil {
+		return fmt.Errorf("entry %d is missing: run signalbox audit verify", last)
+	}
+	a := call.AuditAnchor{Seq: last, Hash: hash, Cut: true, Time: l.opt.Now().UTC().Truncate(time.Millisecond)}
+	a.MAC = anchorMAC(l.opt.Key, a)
 	return l.store.AnchorAudit(ctx, a)
+}
+
+// hashOf is that of an entry, nil: it is not there.
+func (l *Log) hashOf(ctx context.Context, seq int64) ([]byte, error) {
+	rows, err := l.store.AuditRows(ctx, call.AuditQuery{After: seq - 1, Most: 1})
+	if err != nil || len(rows) == 0 || rows[0].Seq != seq {
+		return nil, err
+	}
+	return rows[0].Hash, nil
 }
 
 // cutAt is the last cut, zero if there is none.

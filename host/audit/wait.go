@@ -43,6 +43,9 @@ func (w *waiting) add(list []Entry) error {
 		return errNoRoom
 	}
 	var b []byte
+	if w.size > 0 { // what lies there may end within a line: of a killed process, or of a disk that was full
+		b = append(b, '\n')
+	}
 	for i := range list {
 		line, err := json.Marshal(&list[i])
 		if err != nil {
@@ -50,11 +53,11 @@ func (w *waiting) add(list []Entry) error {
 		}
 		b = append(append(b, line...), '\n')
 	}
-	if err := appendFile(w.path, b); err != nil {
-		return err
+	err := appendFile(w.path, b)
+	if info, e := os.Stat(w.path); e == nil { // some of it may lie there, whatever became of the rest
+		w.size = info.Size()
 	}
-	w.size += int64(len(b))
-	return nil
+	return err
 }
 
 func (w *waiting) any() bool {
@@ -106,6 +109,9 @@ func cutBatch(text []byte) (list []Entry, rest []byte, bad int) {
 	for rest = text; len(rest) > 0 && len(list) < batch; {
 		var line []byte
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
+		if len(line) == 0 {
+			continue
+		}
 		var e Entry
 		if json.Unmarshal(line, &e) != nil {
 			bad++

@@ -114,16 +114,27 @@ func (d *db) within(ctx context.Context, limit time.Duration, f func(context.Con
 	if err := d.breaker.enter(time.Now()); err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	err := f(bounded)
-	d.breaker.leave(time.Now(), err)
+	err := d.bounded(ctx, limit, f)
+	if code(err) == readOnly {
+		d.pool.Reset() // what was the primary may not be it any more: look where the url leads now
+	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("it has not answered within %v: %w", limit, err)
 	}
 	if unanswered(err) {
 		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
+	return err
+}
+
+// bounded runs f within limit, and tells the breaker how it ended, if only by a
+// panic: what probes must not probe for ever.
+func (d *db) bounded(ctx context.Context, limit time.Duration, f func(context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err = context.Canceled // unless it comes to its end
+	defer func() { d.breaker.leave(time.Now(), err) }()
+	err = f(ctx)
 	return err
 }
 

@@ -92,11 +92,12 @@ func (s *Store) Fold(ctx context.Context, upto int64, rows []call.Record, _ bool
 // over may lack what had been learnt, and give its numbers to something else.
 func (f *folder) forget() { f.dicts, f.days, f.mark = dicts{}, nil, 0 }
 
-// Errors of PostgreSQL that folds and retention tell apart.
+// Errors of PostgreSQL that are told apart.
 const (
 	uniqueViolation  = "23505"
 	noPartition      = "23514" // a check violation: request has no other checks
 	lockNotAvailable = "55P03"
+	readOnly         = "25006" // the server is a standby, or the session reads only
 )
 
 // code is that of PostgreSQL's error, "" if err is none.

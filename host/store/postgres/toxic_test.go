@@ -177,3 +177,49 @@ func TestWatchMissesNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAProbeThatPanics: it is over with it, and the next call may probe.
+func TestAProbeThatPanics(t *testing.T) {
+	d := &db{breaker: breaker{failed: breakAfter, until: time.Now().Add(-time.Second)}}
+	for range 2 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("it was not asked")
+				}
+			}()
+			_ = d.within(t.Context(), time.Minute, func(context.Context) error { panic("BUG") })
+		}()
+	}
+}
+
+// TestSessionsThatOnlyRead: a gateway that finds itself at a server which only
+// reads, as one that another has taken over from, looks anew for one that writes.
+func TestSessionsThatOnlyRead(t *testing.T) {
+	raw := pgtest.New(t)
+	s := open(t, raw, "n")
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := u.Path[1:]
+	admin := bare(t, raw)
+	sql := func(query string) {
+		t.Helper()
+		if err := admin.exec(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sql("ALTER DATABASE " + database + " SET default_transaction_read_only = on") // holds for new sessions
+	s.pool.Reset()
+	if err := s.Beat(t.Context()); code(err) != readOnly {
+		t.Fatalf("got %v; want that the server only reads", err)
+	}
+	sql("ALTER DATABASE " + database + " RESET default_transaction_read_only") // in a session from before
+	for range 1 + s.opt.Conns { // as many sessions as there may be
+		err = s.Beat(t.Context())
+	}
+	if err != nil {
+		t.Errorf("its sessions still only read: %v", err)
+	}
+}
