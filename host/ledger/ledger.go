@@ -111,6 +111,8 @@ type Ledger struct {
 
 	second    int64 // that strangers are counted in
 	strangers int   // rows of them in that second
+	shownHour int64 // that what they show is remembered of
+	shown     map[string]bool
 
 	syncMu sync.Mutex // held while files are synced, and while one is deleted
 	foldMu sync.Mutex // held while folding

@@ -92,9 +92,13 @@ func (t *tally) row(i int, d *decoder, r *call.Record) bool {
 	return r.Count > 0
 }
 
+// mostShown bounds the ids of keys that are no good which are written down in an
+// hour. Sums are kept by them and for ever: who makes them up must not fill those.
+const mostShown = 64
+
 // AppendStranger writes down a request of a caller without a valid key. Of a
 // flood only so many a second become rows; the others are counted, and become a
-// row for each kind of them.
+// row for each kind of them. KeyID is taken out of r where too many were shown.
 func (l *Ledger) AppendStranger(r *call.Record) error {
 	l.mu.Lock()
 	if second := int64(r.ID) >> 22 / 1000; second != l.second {
@@ -105,8 +109,23 @@ func (l *Ledger) AppendStranger(r *call.Record) error {
 		return l.counted(r)
 	}
 	l.strangers++
+	l.boundShown(r)
 	l.mu.Unlock()
 	return l.Append(r)
+}
+
+func (l *Ledger) boundShown(r *call.Record) {
+	if r.KeyID == "" {
+		return
+	}
+	if hour := int64(r.ID) >> 22 / hourMS; hour != l.shownHour || l.shown == nil {
+		l.shownHour, l.shown = hour, map[string]bool{}
+	}
+	if !l.shown[r.KeyID] && len(l.shown) >= mostShown {
+		r.KeyID = ""
+		return
+	}
+	l.shown[r.KeyID] = true
 }
 
 // Count counts a request without a row of its own.

@@ -191,3 +191,32 @@ func TestJournalIsBounded(t *testing.T) {
 		t.Errorf("%d rows of %d requests; want %d requests", rows, requests["all"], n+1000)
 	}
 }
+
+// TestWhatStrangersShowIsBounded: who makes up ids of keys fills neither rows nor
+// sums with them, and takes nothing from what was shown before.
+func TestWhatStrangersShowIsBounded(t *testing.T) {
+	o := quiet
+	o.Strangers = 1000
+	sink := newMemSink()
+	l := open(t, t.TempDir(), sink, o)
+	for i := range 500 {
+		r := stranger(i)
+		r.KeyID = fmt.Sprint("made-up-", i)
+		if i%2 == 1 {
+			r.KeyID = "revoked"
+		}
+		if err := l.AppendStranger(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Fold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]int{}
+	for _, r := range sink.rows {
+		shown[r.KeyID]++
+	}
+	if len(shown) != mostShown+1 || shown["revoked"] != 250 || shown[""] != 250-mostShown+1 {
+		t.Errorf("%d ids are written down, %d times the one that was in use, %d rows without", len(shown), shown["revoked"], shown[""])
+	}
+}
