@@ -23,9 +23,9 @@ const module = "github.com/signalbox-ai/signalbox/"
 // that is missing here may import nothing, so that a new one is placed on
 // purpose. Tests may import more: they put stages together.
 var layers = map[string]string{
-	"cmd/signalbox": "bench/load cmd/signalbox/litellm host host/audit host/auth host/bill host/call host/config host/trust host/wasm host/wasm/verify host/meter host/policy host/provider/jail host/route sdk/assemblyscript sdk/c sdk/module sdk/node sdk/provider/conform sdk/python sdk/rust sdk/wire/scan",
+	"cmd/signalbox": "bench/load cmd/signalbox/migrate host host/audit host/auth host/bill host/call host/config host/trust host/wasm host/wasm/verify host/meter host/policy host/provider/jail host/route sdk/assemblyscript sdk/c sdk/module sdk/node sdk/provider/conform sdk/python sdk/rust sdk/wire/scan",
 
-	"cmd/signalbox/litellm": "",
+	"cmd/signalbox/migrate": "",
 
 	"host": "host/access host/admin host/alert host/audit host/auth host/batch host/budget host/cache host/call host/config host/content host/dashboard host/decision host/directory host/disk host/dispatch host/feature host/filter host/gather host/hint host/jwt host/lane host/ledger host/limit host/live host/logfile host/mcp host/meter host/objective host/openapi host/otlp " +
 		"host/pipeline host/policy host/policy/control host/policy/trail host/provider host/provider/depot host/queue host/redis host/release host/route host/rule host/seal host/server host/share host/spool host/store host/store/postgres host/store/report host/store/sqlite host/telemetry host/tenant host/trace host/trust host/wasm sdk/abi sdk/module sdk/provider/egress sdk/provider/proto sdk/route sdk/wire sdk/wire/scan sdk/wire/text",

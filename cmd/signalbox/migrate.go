@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/signalbox-ai/signalbox/cmd/signalbox/litellm"
+	"github.com/signalbox-ai/signalbox/cmd/signalbox/migrate"
 )
 
 // exitLost is the exit code of a conversion that could not carry all.
@@ -21,16 +21,16 @@ const exitLost = 3
 
 func migrateCommand(*sources) *cobra.Command {
 	c := &cobra.Command{Use: "migrate", Short: "Convert the configuration of another gateway"}
-	c.AddCommand(migrateFrom(&foreign{convert: litellm.Convert, use: "litellm", of: "LiteLLM", file: "config.yaml",
+	c.AddCommand(migrateFrom(&foreign{convert: migrate.LiteLLM, use: "litellm", of: "LiteLLM", file: "config.yaml",
 		not: "Keys, teams and spend lie in LiteLLM's database, which is not read.", which: "give the file that litellm --config was started with"}),
-		migrateFrom(&foreign{convert: litellm.Bifrost, use: "bifrost", of: "Bifrost", file: "config.json",
+		migrateFrom(&foreign{convert: migrate.Bifrost, use: "bifrost", of: "Bifrost", file: "config.json",
 			not: "What was changed in its web pages lies in Bifrost's database, which is not read.", which: "give the file config.json of Bifrost's app directory"}))
 	return c
 }
 
 // foreign is a gateway that configurations come from.
 type foreign struct {
-	convert                   func([]byte) (*litellm.Result, error)
+	convert                   func([]byte) (*migrate.Result, error)
 	use, of, file, not, which string
 }
 
@@ -105,11 +105,11 @@ func variablesOf(text []byte) (list []string) {
 	return slices.Compact(list)
 }
 
-func reportMigration(w io.Writer, r *litellm.Result, from, to string, asJSON bool) error {
+func reportMigration(w io.Writer, r *migrate.Result, from, to string, asJSON bool) error {
 	needed := variablesOf(r.Config)
 	if asJSON {
 		return json.NewEncoder(w).Encode(map[string]any{"from": from, "to": to, "models": r.Models, "providers": r.Providers, "lost": r.Lost(),
-			"variables": append([]string{}, needed...), "notes": append([]litellm.Note{}, r.Notes...)})
+			"variables": append([]string{}, needed...), "notes": append([]migrate.Note{}, r.Notes...)})
 	}
 	l := lookOf(w)
 	fmt.Fprintf(w, "%d models at %d providers\n", r.Models, r.Providers)

@@ -1,4 +1,4 @@
-package litellm
+package migrate
 
 // service is how this gateway reaches what LiteLLM calls by a prefix.
 type service struct {

@@ -1,7 +1,7 @@
-// Package litellm turns a configuration of LiteLLM's proxy, or of Bifrost, into
-// one of this gateway's, and says of everything that it cannot carry why, and
-// what to do.
-package litellm
+// Package migrate turns a configuration of another gateway, LiteLLM's proxy or
+// Bifrost, into one of this gateway's, and says of everything that it cannot
+// carry why, and what to do.
+package migrate
 
 import (
 	"bytes"
@@ -109,20 +109,6 @@ type conversion struct {
 	weighted bool              // requests are shared by rpm where nothing else says how
 }
 
-// Convert reads a configuration.
-func Convert(raw []byte) (*Result, error) {
-	var doc map[string]any
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return nil, fmt.Errorf("cannot read the configuration: %w", err)
-	}
-	if doc["model_list"] == nil && doc["litellm_settings"] == nil && doc["general_settings"] == nil && doc["router_settings"] == nil {
-		return nil, fmt.Errorf("cannot convert the configuration: it has none of model_list, litellm_settings, router_settings and general_settings, which LiteLLM's have")
-	}
-	c := newConversion()
-	c.all(c.section("", doc))
-	return c.result()
-}
-
 func newConversion() *conversion {
 	return &conversion{named: map[string]string{}, modes: map[string]string{}, secrets: map[string]*section{}, out: output{
 		Listen: map[string]string{"data": "0.0.0.0:4000", "admin": "127.0.0.1:8081"}, Store: map[string]string{"url": "sqlite:signalbox.db"},
@@ -137,38 +123,6 @@ func (c *conversion) result() (*Result, error) {
 		return nil, fmt.Errorf("cannot write the configuration: %w", err)
 	}
 	return &Result{Config: b.Bytes(), Notes: c.notes, Models: len(c.out.Models), Providers: len(c.out.Providers)}, nil
-}
-
-func (c *conversion) all(doc *section) {
-	for i, s := range doc.sections("credential_list") {
-		name := s.text("credential_name")
-		if name == "" {
-			c.lost(s.path, "it has no name", "give it one, or write its values at the models that use it")
-		}
-		c.secrets[name] = doc.c.section(fmt.Sprintf("credential_list[%d].credential_values", i), s.object("credential_values"))
-		s.ignore("credential_info")
-		s.rest()
-	}
-	router, lite, general := doc.section("router_settings"), doc.section("litellm_settings"), doc.section("general_settings")
-	c.strategy(router)
-	for _, s := range doc.sections("model_list") {
-		c.deployment(s)
-	}
-	c.fallbacks(router, lite)
-	c.router(router)
-	c.module(lite)
-	c.general(general)
-	c.guards(doc, lite)
-	for name, why := range elsewhere {
-		if doc.has(name) {
-			c.lost(name, why[0], why[1])
-		}
-	}
-	router.rest()
-	lite.rest()
-	general.rest()
-	doc.rest()
-	c.finish()
 }
 
 // finish completes what only the whole tells.

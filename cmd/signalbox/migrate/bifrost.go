@@ -1,4 +1,4 @@
-package litellm
+package migrate
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package litellm
+package migrate
 
 import (
 	"bytes"
@@ -53,15 +53,15 @@ func TestSamples(t *testing.T) {
 			t.Errorf("%s becomes\n%s\nwant\n%s", name, got.Bytes(), want)
 		}
 	}
-	f("small.yaml", Convert, 0)
-	f("large.yaml", Convert, 13)
+	f("small.yaml", LiteLLM, 0)
+	f("large.yaml", LiteLLM, 13)
 	f("bifrost.json", Bifrost, 8)
 }
 
 // convert converts text and reads what came of it.
 func convert(t *testing.T, text string) (*Result, map[string]any) {
 	t.Helper()
-	r, err := Convert([]byte(text))
+	r, err := LiteLLM([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestCaches(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
-		if _, err := Convert([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := LiteLLM([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %s", text, err, want)
 		}
 	}
@@ -179,7 +179,7 @@ func TestWindows(t *testing.T) {
 	f("soon", "total false")
 }
 
-func FuzzConvert(f *testing.F) {
+func FuzzLiteLLM(f *testing.F) {
 	for _, name := range []string{"small", "large"} {
 		raw, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
 		if err != nil {
@@ -190,7 +190,7 @@ func FuzzConvert(f *testing.F) {
 	f.Add([]byte("model_list: [1, {model_name: [], litellm_params: {model: {}}}, {litellm_params: 7}]"))
 	f.Add([]byte("router_settings: {fallbacks: [[], {a: 1}], model_group_alias: {a: [b]}, provider_budget_config: {x: 1}}"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		r, err := Convert(raw)
+		r, err := LiteLLM(raw)
 		if err != nil {
 			return
 		}
