@@ -1,6 +1,7 @@
 package host
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -53,6 +54,30 @@ func (h *Host) Cover(c *call.Call, bound call.Bound) *wire.Error {
 	e := wire.Errorf(503, "budget_unavailable", "the budget changes too fast to fit this request in: try again")
 	e.Class, e.RetryAfter = wire.ClassPolicy, time.Second
 	return e
+}
+
+// solvent refuses a call of which nothing can be reserved, as a limit of its
+// caller's has nothing left: what looks at it before it is dispatched, and the
+// guards that filters ask, cost time and money.
+func (h *Host) solvent(f *flight) *wire.Error {
+	if f.chain == nil {
+		return nil
+	}
+	need := budget.Amounts{math.MaxInt64, math.MaxInt64, 1}
+	for _, t := range f.Model.Targets {
+		b, err := h.bound(f, t)
+		if err != nil { // candidates says so, if no other target is left
+			continue
+		}
+		need[call.UnitUSD], need[call.UnitTokens] = min(need[call.UnitUSD], b.USD), min(need[call.UnitTokens], b.Tokens)
+	}
+	if need[call.UnitUSD] == math.MaxInt64 {
+		return nil
+	}
+	if d := h.budget.Dry(f.chain, f.Received, need); d != nil {
+		return overBudget(d, need, f.Received)
+	}
+	return nil
 }
 
 // hold makes what is held of an inner call's purse at least need.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/host/budget"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/ledger"
 	"github.com/signalbox-ai/signalbox/host/telemetry"
@@ -55,6 +56,32 @@ func TestFreeAttemptsAreReservedOnce(t *testing.T) {
 	if open := h.budget.Stats().Open; open != 0 {
 		t.Errorf("%d reservations stay open", open)
 	}
+}
+
+// TestNothingLeftEndsACallBeforeFilters: filters, and the guards that they ask,
+// do not look at what no budget has anything left for; they do at what is free.
+func TestNothingLeftEndsACallBeforeFilters(t *testing.T) {
+	h, f := moneyHost(t)
+	defer h.Done(&f.Call)
+	f.Decision = &call.Decision{Filters: []string{"absent"}} // is asked for, and found missing
+	dear, free := &call.Target{Name: "a/b", Price: &call.Price{Input: 1e9, Output: 1e9, MaxOutput: 100}}, &call.Target{Name: "a/c", Price: &call.Price{}}
+	f.Body, f.Facts.Size = []byte("{}"), 100
+	ask := func(want string, targets ...*call.Target) {
+		t.Helper()
+		f.Model = &call.Model{Name: "m", Targets: targets}
+		if err := h.filter(f); err == nil || err.Code != want {
+			t.Errorf("got %v; want %s", err, want)
+		}
+	}
+	ask("policy_error", dear)
+	var all budget.Ticket
+	if d := h.budget.Reserve(&all, 1, f.chain, f.Received, budget.Amounts{1e9, 0, 1}); d != nil {
+		t.Fatalf("denied: %+v", *d)
+	}
+	ask("budget_exceeded", dear)
+	ask("policy_error", dear, free)
+	all.Settle(budget.Amounts{9e8, 0, 1})
+	ask("policy_error", dear)
 }
 
 // TestPanickedCallIsSettled: a call that nobody finished is recorded, and paid

@@ -53,9 +53,18 @@ func (h *Host) adminDocuments(ctx context.Context) ([]*adminDocument, error) {
 
 // loadAdmins publishes the administrators of the store and those of cfg.
 func (h *Host) loadAdmins(ctx context.Context, cfg *config.Config) error {
+	publish, err := h.readAdmins(ctx, cfg)
+	if err == nil {
+		publish()
+	}
+	return err
+}
+
+// readAdmins is loadAdmins without the last step, which cannot fail.
+func (h *Host) readAdmins(ctx context.Context, cfg *config.Config) (publish func(), err error) {
 	stored, err := h.adminDocuments(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var entries []auth.Entry
 	add := func(a *adminDocument, mac []byte, until time.Time) {
@@ -73,7 +82,7 @@ func (h *Host) loadAdmins(ctx context.Context, cfg *config.Config) error {
 		digest := h.admins.Digest([]byte(t.Value.Reveal()))
 		add(&adminDocument{ID: "config-" + t.Name, name: t.Name, Role: t.Role}, digest[:], time.Time{})
 	}
-	return h.admins.Set(entries)
+	return h.admins.Prepare(entries)
 }
 
 var errNoAdmin = wire.Errorf(401, "unauthorized", "the token is not that of an administrator: check that it is complete, or ask an owner for one")

@@ -17,11 +17,19 @@ import (
 
 // loadDirectory reads the directory of the store.
 func (h *Host) loadDirectory(ctx context.Context) error {
+	dir, err := h.readDirectory(ctx)
+	if err == nil {
+		h.directory.Store(dir)
+	}
+	return err
+}
+
+func (h *Host) readDirectory(ctx context.Context) (*directory.Directory, error) {
 	var all []*call.Entry
 	for _, kind := range directory.Kinds {
 		docs, err := h.store.Documents(ctx, kind)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, d := range docs {
 			e, err := directory.Parse(d)
@@ -32,14 +40,13 @@ func (h *Host) loadDirectory(ctx context.Context) error {
 			all = append(all, e)
 		}
 	}
-	h.directory.Store(directory.New(all))
-	return nil
+	return directory.New(all), nil
 }
 
-// settle is p as the directory completes it, with what its callers are told if
-// the directory refuses them.
-func (h *Host) settle(p *call.Principal) (*call.Principal, *wire.Error) {
-	settled, err := h.directory.Load().Settle(p)
+// settle is p as dir completes it, with what its callers are told if dir refuses
+// them.
+func (h *Host) settle(dir *directory.Directory, p *call.Principal) (*call.Principal, *wire.Error) {
+	settled, err := dir.Settle(p)
 	if err == nil {
 		return settled, nil
 	}

@@ -99,11 +99,8 @@ func readFilter(f config.Filter) (release.Seed, error) {
 	return seed, err
 }
 
-// commit takes a configuration's filters into use.
-func (p *filterPlan) commit(ctx context.Context, set *filter.Set) error {
-	if err := p.modules.Commit(ctx); err != nil {
-		return err
-	}
+// use takes a configuration's filters into use, once its modules are.
+func (p *filterPlan) use(set *filter.Set) {
 	for name, n := range p.natives {
 		set.PutNative(name, n)
 	}
@@ -111,7 +108,6 @@ func (p *filterPlan) commit(ctx context.Context, set *filter.Set) error {
 		l.Handle = set.Handle(name)
 		p.links[name] = l
 	}
-	return nil
 }
 
 // chainOf are the filters that look at a request: those that policy requires,
@@ -146,6 +142,9 @@ func (f *flight) chainOf() (links []filter.Link, err *wire.Error) {
 func (h *Host) filter(f *flight) *wire.Error {
 	if f.internal() || len(f.Decision.Filters) == 0 && len(f.Model.Filters) == 0 {
 		return nil
+	}
+	if err := h.solvent(f); err != nil {
+		return err
 	}
 	chain, err := f.chainOf()
 	if err != nil {

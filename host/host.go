@@ -368,25 +368,30 @@ func fixed(old, cfg *config.Config) error {
 	return nil
 }
 
-// publish takes g into use. What only the generation before it used ends when
-// its last request has.
+// publish takes g into use, whole: first comes all that can fail, of which
+// keeping the versions of modules is the last. What only the generation before
+// it used ends when its last request has.
 func (h *Host) publish(ctx context.Context, g *generation) error {
 	old := h.gen.Load()
 	shadow, err := h.shadowOf(g, old)
 	if err == nil {
 		err = h.checkHeld(ctx, g)
 	}
+	var receivers alert.Settings
 	if err == nil {
-		err = h.useAlerts(ctx, g.cfg)
+		receivers, err = h.alertSettings(ctx, g.cfg)
+	}
+	var keys func()
+	if err == nil {
+		keys, err = h.readKeys(ctx, g.cfg)
 	}
 	if err == nil {
-		err = h.loadKeys(ctx, g.cfg)
-	}
-	if err == nil {
-		err = g.routes.Commit(ctx)
-	}
-	if err == nil {
-		err = g.filters.commit(ctx, h.filters)
+		err = release.Commit(ctx, func() {
+			g.filters.use(h.filters)
+			keys()
+			g.providers.Commit()
+			h.gen.Store(g)
+		}, g.routes, g.filters.modules)
 	}
 	if err != nil {
 		if shadow != h.trials.shadow.Load() {
@@ -395,8 +400,6 @@ func (h *Host) publish(ctx context.Context, g *generation) error {
 		h.discard(g, old)
 		return err
 	}
-	g.providers.Commit()
-	h.gen.Store(g)
 	if old == nil {
 		h.openIssuers(nil, g.cfg)
 	} else {
@@ -411,6 +414,7 @@ func (h *Host) publish(ctx context.Context, g *generation) error {
 	if old == nil {
 		return nil
 	}
+	h.alerts.Set(receivers)
 	h.admin.SetToken(g.cfg.Admin.Token.Reveal())
 	if old.policy != g.policy {
 		old.policy.Close()

@@ -72,7 +72,7 @@ func (h *Host) admitToken(p *call.Principal) (*call.Principal, *wire.Error) {
 	if refused != nil {
 		return nil, refused
 	}
-	if err := h.limit(settled); err != nil {
+	if err := h.limit(h.held.Load(), settled); err != nil {
 		h.log.Error("the limits of a token cannot be held", "principal", p.KeyName, "err", err)
 		return nil, wire.Errorf(503, "limits_unavailable", "the limits that hold for the token cannot be applied: try again later")
 	}

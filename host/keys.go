@@ -11,6 +11,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/auth"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/config"
+	"github.com/signalbox-ai/signalbox/host/directory"
 	"github.com/signalbox-ai/signalbox/host/jwt"
 	"github.com/signalbox-ai/signalbox/host/store"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -19,21 +20,34 @@ import (
 // loadKeys publishes the keys of the store and those of cfg. A key that names
 // what the directory does not have, or has disabled, is known and refused.
 func (h *Host) loadKeys(ctx context.Context, cfg *config.Config) error {
-	if err := h.loadDirectory(ctx); err != nil {
+	publish, err := h.readKeys(ctx, cfg)
+	if err != nil {
 		return err
 	}
-	if err := h.loadLimits(ctx, cfg); err != nil {
-		return err
+	publish()
+	return nil
+}
+
+// readKeys is loadKeys without the last step, which cannot fail. With the keys
+// come the directory, the limits and the administrators, as they are now.
+func (h *Host) readKeys(ctx context.Context, cfg *config.Config) (publish func(), err error) {
+	dir, err := h.readDirectory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held, err := h.readLimits(ctx, cfg)
+	if err != nil {
+		return nil, err
 	}
 	stored, err := h.store.Keys(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	entries := make([]auth.Entry, 0, len(stored)+len(cfg.Keys))
 	for i := range stored {
 		k := &stored[i]
 		k.Auth = "key"
-		e, err := h.entry(&k.Principal, k.MAC)
+		e, err := h.entry(dir, held, &k.Principal, k.MAC)
 		if k.Damaged != nil {
 			err = fmt.Errorf("it cannot be read: %w", k.Damaged)
 		}
@@ -53,40 +67,51 @@ func (h *Host) loadKeys(ctx context.Context, cfg *config.Config) error {
 	}
 	for _, k := range cfg.Keys {
 		digest := h.keys.Digest([]byte(k.Value.Reveal()))
-		e, err := h.entry(k.Principal(), digest[:])
+		e, err := h.entry(dir, held, k.Principal(), digest[:])
 		if errors.Is(err, errLimitsUnread) { // which is not the configuration's fault
 			e.Refused = errUnheld
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		if e.Refused != nil {
 			h.log.Error("a key of the configuration is refused", "key", k.Name, "why", e.Refused.Message)
 		}
 		entries = append(entries, e)
 	}
-	if err := h.keys.Set(entries); err != nil {
-		return err
+	keys, err := h.keys.Prepare(entries)
+	if err != nil {
+		return nil, err
 	}
-	for _, v := range []*jwt.Verifier{h.issuers.Load(), h.logins.Load()} {
-		if v != nil {
-			v.Forget()
+	admins, err := h.readAdmins(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		h.directory.Store(dir)
+		h.held.Store(held)
+		keys()
+		for _, v := range []*jwt.Verifier{h.issuers.Load(), h.logins.Load()} {
+			if v != nil {
+				v.Forget()
+			}
 		}
-	}
-	return h.loadAdmins(ctx, cfg)
+		admins()
+	}, nil
 }
 
 var errUnheld = &wire.Error{Status: 403, Code: "key_disabled", Class: wire.ClassPolicy,
 	Message: "the key is refused: this gateway cannot hold its limits: tell the operator"}
 
-// entry is p with the digest of its secret, ready to be published.
-func (h *Host) entry(p *call.Principal, digest []byte) (e auth.Entry, err error) {
-	e.Principal, e.Refused = h.settle(p)
+// entry is p with the digest of its secret, as dir and held make it, ready to be
+// published.
+func (h *Host) entry(dir *directory.Directory, held *heldLimits, p *call.Principal, digest []byte) (e auth.Entry, err error) {
+	e.Principal, e.Refused = h.settle(dir, p)
 	copy(e.Digest[:], digest)
 	if err := p.Scope.Check(); err != nil { // of a newer version of this program: it must not stop what is said of other keys
 		h.log.Error("a key's scope cannot be read, and the key is refused", "key", p.KeyName, "err", err)
 		e.Refused = wire.Errorf(403, "key_disabled", "the key is refused: this gateway cannot read what it is good for: tell the operator")
 	}
-	if err := h.limit(e.Principal); err != nil {
+	if err := h.limit(held, e.Principal); err != nil {
 		return e, fmt.Errorf("cannot use key %q: %w", p.KeyName, err)
 	}
 	return e, nil
@@ -94,8 +119,7 @@ func (h *Host) entry(p *call.Principal, digest []byte) (e auth.Entry, err error)
 
 // limit gives p all limits that hold for it beside policy's. A limit that
 // cannot be held is an error here, not at a request.
-func (h *Host) limit(p *call.Principal) error {
-	held := h.held.Load()
+func (h *Host) limit(held *heldLimits, p *call.Principal) error {
 	if err := held.check(p); err != nil {
 		return err
 	}
@@ -150,7 +174,7 @@ func (h *Host) describe(p *call.Principal, n *admin.NewKey) error {
 	if settled == p {
 		settled = new(*p)
 	}
-	return h.limit(settled)
+	return h.limit(h.held.Load(), settled)
 }
 
 // UpdateKey implements admin.KeyChanges.

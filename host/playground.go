@@ -126,7 +126,7 @@ func (p *playground) player(name string) (*call.Principal, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	if err := p.host.limit(settled); err != nil {
+	if err := p.host.limit(p.host.held.Load(), settled); err != nil {
 		return nil, err
 	}
 	p.players[name] = settled

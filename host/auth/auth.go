@@ -96,6 +96,15 @@ func New(pepper []byte) *Keys {
 // Set replaces all keys at once. Two entries with one digest are an error and
 // leave the keys as they were.
 func (k *Keys) Set(entries []Entry) error {
+	publish, err := k.Prepare(entries)
+	if err == nil {
+		publish()
+	}
+	return err
+}
+
+// Prepare is Set without the last step, which cannot fail.
+func (k *Keys) Prepare(entries []Entry) (publish func(), err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	t := &table{byPrefix: make(map[uint64]*slot, len(entries)), byID: make(map[string]*slot, len(entries))}
@@ -104,7 +113,7 @@ func (k *Keys) Set(entries []Entry) error {
 		at := prefix(&e.Digest)
 		for s := t.byPrefix[at]; s != nil; s = s.next {
 			if s.Digest == e.Digest {
-				return fmt.Errorf("cannot set keys: %q and %q have the same secret", s.Principal.KeyName, e.Principal.KeyName)
+				return nil, fmt.Errorf("cannot set keys: %q and %q have the same secret", s.Principal.KeyName, e.Principal.KeyName)
 			}
 		}
 		u := used[e.Principal.KeyID]
@@ -120,9 +129,12 @@ func (k *Keys) Set(entries []Entry) error {
 			t.byID[e.Principal.KeyID] = s
 		}
 	}
-	k.table.Store(t)
-	k.used = used
-	return nil
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.table.Store(t)
+		k.used = used
+	}, nil
 }
 
 // Used are the times at which keys were used last, by id, of those that were

@@ -53,6 +53,35 @@ func (p *Pool) Room(ch *Chain, now time.Time) (room Amounts) {
 	return room
 }
 
+// Dry is what a reservation of amounts would be refused with since one of ch's
+// limits has nothing left at all, nil: none is known to. It asks nobody and
+// reserves nothing; what other nodes may hand back counts as left.
+func (p *Pool) Dry(ch *Chain, now time.Time, amounts Amounts) *Denied {
+	if ch == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range ch.limits {
+		b := &ch.limits[i]
+		if !b.hasHard || amounts[b.counter.unit] <= 0 {
+			continue
+		}
+		left, d := b.limit.Max, Denied{Scope: b.limit.Scope, Limit: b.limit}
+		if a := b.counter.now; a != nil && a.row != 0 && now.Unix() < a.end && !p.closed && !p.elsewhere(a) {
+			left -= p.spent(a)
+			if a.end != never {
+				d.Until = time.Unix(a.end, 0)
+			}
+		}
+		if left <= 0 {
+			p.stats.Denied++
+			return &d
+		}
+	}
+	return nil
+}
+
 // Line is how a counter stands in its current window, as this node knows it.
 type Line struct {
 	Scope, Window string // Window without the unit

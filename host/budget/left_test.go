@@ -33,3 +33,32 @@ func TestLeft(t *testing.T) {
 	}
 	closePool(t, p)
 }
+
+func TestDry(t *testing.T) {
+	p := openPool(t, t.TempDir(), newMemBank(), Options{})
+	ch := chain(t, p, limit("key/a", "day", 100), limit("org/o", "day", 1000))
+	if d := p.Dry(nil, testTime, usd(1)); d != nil {
+		t.Errorf("nothing limits: %+v", *d)
+	}
+	if d := p.Dry(ch, testTime, usd(500)); d != nil { // whether it is enough, Reserve finds out
+		t.Errorf("nothing is spent: %+v", *d)
+	}
+	var ticket Ticket
+	if d := p.Reserve(&ticket, 1, ch, testTime, usd(100)); d != nil {
+		t.Fatalf("denied: %+v", *d)
+	}
+	if d := p.Dry(ch, testTime, usd(1)); d == nil || d.Limit.Max != 100 || d.Scope != "key/a" || d.Until.IsZero() || d.Unavailable {
+		t.Errorf("all is reserved: got %+v", d)
+	}
+	if d := p.Dry(ch, testTime, usd(0)); d != nil {
+		t.Errorf("what costs nothing is refused: %+v", *d)
+	}
+	if d := p.Dry(ch, testTime.AddDate(0, 0, 1), usd(1)); d != nil {
+		t.Errorf("in the next window: %+v", *d)
+	}
+	ticket.Settle(usd(99))
+	if d := p.Dry(ch, testTime, usd(50)); d != nil {
+		t.Errorf("something is left: %+v", *d)
+	}
+	closePool(t, p)
+}

@@ -142,62 +142,111 @@ func (s *step) expel(bad, seed string, err error) {
 	}
 }
 
-// Commit takes the configuration's modules into use: all of them, or none. It
-// ends p in either case.
-func (p *Prepared) Commit(ctx context.Context) error {
-	r := p.r
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer p.Abort() // closes what was not needed after all
-	err := r.heed()
+// Commit takes the configuration's modules into use; see the function.
+func (p *Prepared) Commit(ctx context.Context) error { return Commit(ctx, func() {}, p) }
+
+// Commit takes what configurations bring, each of another kind and in one store,
+// into use: all of it, or on error none. Between what comes into use and what
+// goes out of it, use is called, for what has to change with them. All of ps end
+// in either case.
+func Commit(ctx context.Context, use func(), ps ...*Prepared) error {
+	for _, p := range ps {
+		p.r.mu.Lock()
+		defer p.r.mu.Unlock()
+		defer p.Abort() // closes what was not needed after all
+	}
+	err := each(ps, (*Registry).heed)
 	for n := 1; err == nil; n++ {
-		err = p.commit(ctx)
+		err = commit(ctx, use, ps)
 		if !errors.Is(err, call.ErrRevision) || n == attempts {
 			return err
 		}
-		_, err = r.reread(ctx)
+		err = each(ps, func(r *Registry) error {
+			_, err := r.reread(ctx)
+			return err
+		})
 	}
 	return err
 }
 
+func each(ps []*Prepared, do func(*Registry) error) error {
+	for _, p := range ps {
+		if err := do(p.r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // commit is one try of Commit.
-func (p *Prepared) commit(ctx context.Context) error {
-	r := p.r
+func commit(ctx context.Context, use func(), ps []*Prepared) error {
 	var steps []*step
 	var lanes []wanted
-	var change call.ModuleChange
+	changes := make([]call.ModuleChange, len(ps))
+	for i, p := range ps {
+		s, w, err := p.change(ctx, &changes[i])
+		if steps, lanes = append(steps, s...), append(lanes, w...); err != nil {
+			drop(steps)
+			return err
+		}
+	}
+	if err := save(ctx, changes, ps); err != nil {
+		drop(steps)
+		return err
+	}
+	for i, s := range steps {
+		if s.configured {
+			s.publish(lanes[i])
+		}
+	}
+	use()
+	for i, s := range steps {
+		if !s.configured {
+			s.publish(lanes[i])
+		}
+	}
+	return nil
+}
+
+func save(ctx context.Context, changes []call.ModuleChange, ps []*Prepared) error {
+	for i, p := range ps {
+		changes[i].Kind, changes[i].Revision = string(p.r.opt.Kind), p.r.revision
+	}
+	err := ps[0].r.opt.Store.SaveModules(ctx, changes...)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		p.r.revision++
+		p.r.tags = p.tags
+	}
+	return nil
+}
+
+// change adds to c what p changes, by steps that need the versions of lanes.
+func (p *Prepared) change(ctx context.Context, c *call.ModuleChange) (steps []*step, lanes []wanted, err error) {
+	r := p.r
 	for _, name := range slices.Sorted(maps.Keys(r.names)) {
 		var w wanted
 		var s *step
 		if p.seeds[name] != nil {
 			s = p.step(name)
-			var err error
 			if w, err = s.settle(ctx, p.seeds[name]); err != nil {
-				steps = append(steps, s)
-				drop(steps)
-				return fmt.Errorf("cannot load %s %q: %w", r.opt.Kind, name, err)
+				return append(steps, s), append(lanes, w), fmt.Errorf("cannot load %s %q: %w", r.opt.Kind, name, err)
 			}
 		} else if s = r.step(r.entry(name)); !s.configured {
 			continue
 		}
 		s.configured = p.seeds[name] != nil
 		steps, lanes = append(steps, s), append(lanes, w)
-		c := s.change()
-		change.Codes = append(change.Codes, c.Codes...)
-		change.Versions = append(change.Versions, c.Versions...)
-		change.Gone = append(change.Gone, c.Gone...)
-		change.Lanes = append(change.Lanes, c.Lanes...)
-		change.Events = append(change.Events, c.Events...)
+		one := s.change()
+		c.Codes = append(c.Codes, one.Codes...)
+		c.Versions = append(c.Versions, one.Versions...)
+		c.Gone = append(c.Gone, one.Gone...)
+		c.Lanes = append(c.Lanes, one.Lanes...)
+		c.Events = append(c.Events, one.Events...)
 	}
-	if err := r.save(ctx, change); err != nil {
-		drop(steps)
-		return err
-	}
-	r.tags = p.tags
-	for i, s := range steps {
-		s.publish(lanes[i])
-	}
-	return nil
+	return steps, lanes, nil
 }
 
 func drop(steps []*step) {
