@@ -19,7 +19,12 @@ const (
 	rowVersion  = 4
 	maxText     = 255 // bytes kept of one text
 	maxAttempts = 16  // kept of one request
-	heads       = 7   // bytes before them
+	// maxAmount bounds an amount of one row, a count or nano-dollars: 70,000
+	// dollars. No request comes near it but by an upstream's false word, and then
+	// sums of a hundred thousand such rows still do not overflow: a store that
+	// cannot add a row up takes none that follow.
+	maxAmount = 1 << 46
+	heads     = 7 // bytes before them
 	// computedBit stands behind the buckets in the set.
 	computedBit = wire.NumBuckets
 	numbers     = 10 // and the set, and what it names
@@ -129,8 +134,8 @@ func (d *decoder) row(b []byte, r *call.Record) error {
 		*v = d.number()
 	}
 	r.Status = int(d.number())
-	r.Cost, r.Reserved, r.Count = d.number(), d.number(), d.number()
-	r.Parent, r.Saved = call.ID(d.number()), d.number()
+	r.Cost, r.Reserved, r.Count = d.amount(), d.amount(), d.number()
+	r.Parent, r.Saved = call.ID(d.number()), d.amount()
 	d.usage(r)
 	for _, s := range [...]*string{&r.KeyID, &r.KeyName, &r.Org, &r.Project, &r.Team, &r.User, &r.Asked, &r.Target, &r.Code, &r.Route, &r.Policy, &r.Address, &r.Origin} {
 		*s = d.text()
@@ -162,9 +167,12 @@ func (d *decoder) usage(r *call.Record) {
 		if i := bits.TrailingZeros64(set); i < computedBit {
 			v = buckets[i]
 		}
-		*v = d.number()
+		*v = d.amount()
 	}
 }
+
+// amount is a number that can be summed up.
+func (d *decoder) amount() int64 { return max(-maxAmount, min(d.number(), maxAmount)) }
 
 func (d *decoder) number() int64 {
 	v, n := binary.Uvarint(d.b)

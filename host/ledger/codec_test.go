@@ -40,8 +40,32 @@ func TestLargestRowFits(t *testing.T) {
 	if got.Parent != -1 || got.Saved != -1 || got.Cached != call.CacheShared || len(got.Origin) != 254 {
 		t.Errorf("the row is of %d, %q, %s, and saved %d", got.Parent, got.Origin, got.Cached, got.Saved)
 	}
-	if got.Cost != math.MinInt64 || len(got.Attempts) != maxAttempts || !utf8.ValidString(got.Org) || len(got.Org) != 254 {
+	if got.Cost != -maxAmount || len(got.Attempts) != maxAttempts || !utf8.ValidString(got.Org) || len(got.Org) != 254 {
 		t.Errorf("the row came out as %+v", got)
+	}
+}
+
+// TestAmountsCanBeSummedUp: whatever an upstream says that a request has used, the
+// store takes its row, and those after it.
+func TestAmountsCanBeSummedUp(t *testing.T) {
+	sink := newMemSink()
+	l := open(t, t.TempDir(), sink, quiet)
+	for id := range call.ID(3) {
+		r := row(id)
+		r.Cost, r.Saved, r.Computed, r.Usage.Images = math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64
+		if err := l.Append(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Fold(t.Context()); err != nil || len(sink.rows) != 3 {
+		t.Fatalf("%d rows were folded, %v", len(sink.rows), err)
+	}
+	for _, r := range sink.rows {
+		for _, v := range []int64{r.Cost, r.Saved, r.Computed, r.Usage.Images} {
+			if v <= 0 || v > math.MaxInt64/100_000 {
+				t.Errorf("row %s has an amount of %d: a hundred thousand of them cannot be summed up", r.ID, v)
+			}
+		}
 	}
 }
 
