@@ -199,3 +199,26 @@ func TestCopiedDirectory(t *testing.T) {
 		t.Errorf("both go on: %+v", a.pool.Stats())
 	}
 }
+
+// TestOldAccountsAreForgotten: accounts go two days after their window, with the
+// leases of nodes that never came back.
+func TestOldAccountsAreForgotten(t *testing.T) {
+	url := pgtest.New(t)
+	n := openTestNode(t, url, "n")
+	b := n.store.Bank()
+	if _, err := b.State(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, url, "UPDATE bank_node SET seq = 1022")
+	now := time.Now()
+	for i, age := range []time.Duration{72 * time.Hour, 24 * time.Hour} {
+		op := call.BankOp{Scope: "key/a", Window: "1 day UTC", Start: int64(i), From: int64(i), End: now.Add(-age).Unix(), Max: 10, Need: 1}
+		if _, err := b.Apply(t.Context(), int64(1023+i), []call.BankOp{op}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := b.Accounts(t.Context())
+	if err != nil || len(all) != 1 || all[0].Start.Unix() != 1 || len(all[0].Leases) != 1 {
+		t.Errorf("the accounts are %+v, %v; want the young one alone", all, err)
+	}
+}
