@@ -33,7 +33,7 @@ type pipelineModel struct {
 func (g *generation) compilePipelines() error {
 	var errs []error
 	for _, name := range sortedNames(g.cfg.Pipelines) {
-		spec := g.cfg.Pipelines[name]
+		spec := specOf(g.cfg, name)
 		p, err := pipeline.Compile(name, &spec, g)
 		if err != nil {
 			errs = append(errs, err)
@@ -47,12 +47,22 @@ func (g *generation) compilePipelines() error {
 	return errors.Join(errs...)
 }
 
+// specOf is the pipeline called name, which has an end in any case: where it
+// names no deadline that of requests is its own.
+func specOf(cfg *config.Config, name string) call.Pipeline {
+	spec := cfg.Pipelines[name]
+	if spec.Deadline == 0 {
+		spec.Deadline = cfg.Limits.Deadline
+	}
+	return spec
+}
+
 // CheckPipelines compiles the pipelines of a configuration as serving would, but
 // for what only adapters know: which operations they serve.
 func CheckPipelines(cfg *config.Config, good func(name string)) error {
 	var errs []error
 	for _, name := range sortedNames(cfg.Pipelines) {
-		spec := cfg.Pipelines[name]
+		spec := specOf(cfg, name)
 		if _, err := pipeline.Compile(name, &spec, named{cfg}); err != nil {
 			errs = append(errs, err)
 			continue
@@ -185,7 +195,7 @@ func (s *stepCaller) Call(ctx context.Context, r *pipeline.Request) (out pipelin
 		in.Purse = r.Purse
 	}
 	if form := r.Form; form != nil {
-		in.Form = &innerForm{ContentType: form.ContentType, Upload: held(form.Body), Facts: func(f *scan.Facts) { heardFacts(f, form) }}
+		in.Form = &innerForm{ContentType: form.ContentType, Upload: held(form.Body), Facts: func(f *scan.Facts) { formFacts(f, r.Op, form) }}
 	}
 	var ans innerAnswer
 	if r.Into != nil {
@@ -200,10 +210,13 @@ func (s *stepCaller) Call(ctx context.Context, r *pipeline.Request) (out pipelin
 	return out, err
 }
 
-// heardFacts are those of a form with a sound.
-func heardFacts(f *scan.Facts, form *pipeline.Form) {
+// formFacts are those of a form with sounds or pictures.
+func formFacts(f *scan.Facts, op wire.Op, form *pipeline.Form) {
 	f.Reset()
-	f.N, f.Size, f.Messages, f.In = 1, len(form.Body), 1, scan.Audio
+	f.N, f.Size, f.Messages, f.In = form.N, len(form.Body), form.Files, scan.Audio
+	if op == wire.OpImageEdits {
+		f.In, f.ImageSize, f.Quality = scan.Image|scan.Text, []byte(form.Size), []byte(form.Quality)
+	}
 	f.Model, f.ModelAt = form.Body[form.ModelFrom:form.Model], scan.Span{From: form.ModelFrom, To: form.Model}
 }
 

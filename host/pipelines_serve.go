@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/auth"
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -126,7 +127,7 @@ func (h *Host) bodyOf(f *flight) ([]byte, *wire.Error) {
 
 // runPipeline runs p to its end, or until the caller leaves.
 func (h *Host) runPipeline(f *flight, p *pipelineModel, inputs map[string]any) (*pipeline.Record, *wire.Error) {
-	ctx, cancel := f.untilGone()
+	ctx, cancel := f.untilGone(p.Deadline())
 	defer cancel()
 	return p.Run(ctx, f.ID.String(), inputs, &stepCaller{host: h, f: f, p: p}, pipeline.Watch{Panic: h.stepPanicked(f)})
 }
@@ -139,10 +140,10 @@ func (h *Host) stepPanicked(f *flight) func(step string, what any, stack []byte)
 	}
 }
 
-// untilGone ends when f's caller leaves, or when it is cancelled, which has to
-// be.
-func (f *flight) untilGone() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
+// untilGone ends when f's caller leaves, within the deadline, or when it is
+// cancelled, which has to be.
+func (f *flight) untilGone(deadline time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	over := make(chan struct{})
 	gone := f.Gone.Done()
 	go func() {

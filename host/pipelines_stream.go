@@ -50,7 +50,7 @@ var errCallerLeft = errors.New("the caller has left")
 // streamRun begins a run whose answer streams. It waits for the first event, so
 // that what fails before is answered as an error.
 func (h *Host) streamRun(f *flight, p *pipelineModel, inputs map[string]any, w runWriter) (call.Answer, *wire.Error) {
-	ctx, cancel := f.untilGone()
+	ctx, cancel := f.untilGone(p.Deadline()) // what waits for a slow reader ends then, too
 	s := &runStream{host: h, f: f, writer: w, cancel: cancel, events: make(chan []byte, streamQueue), over: make(chan struct{})}
 	go s.run(ctx, p, inputs)
 	select {

@@ -139,6 +139,8 @@ func printSteps(w io.Writer, steps []*stepShown, indent string, what func(*stepS
 		text := s.Kind
 		if s.Kind == "request" {
 			text = what(s)
+		} else if s.MaxItems > 0 {
+			text += fmt.Sprintf(", up to %d times", s.MaxItems)
 		}
 		if s.Each != "" {
 			text += ", for each of " + s.Each
@@ -202,6 +204,7 @@ func checkPipelines(cfg *config.Config, w io.Writer) error {
 // planned is what a run may cost.
 type planned struct {
 	Pipeline  string
+	Deadline  string
 	Budget    *float64 `json:"budget_usd"`
 	Bound     *float64 `json:"bound_usd"`
 	Worst     *float64 `json:"worst_usd"`
@@ -234,6 +237,9 @@ func printPlan(w io.Writer, p *planned) error {
 	}
 	if p.Budget != nil {
 		fmt.Fprintf(w, "; the budget is %s", inUSD(*p.Budget))
+	}
+	if p.Deadline != "" {
+		fmt.Fprintf(w, "; it ends within %s", harmless(p.Deadline))
 	}
 	_, err := fmt.Fprintln(w)
 	return err

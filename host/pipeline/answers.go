@@ -37,6 +37,19 @@ func readChat(s *step, r *Reply) (map[string]any, error) {
 	return s.said(text, c.Finish)
 }
 
+func readCompletion(s *step, r *Reply) (map[string]any, error) {
+	var a struct {
+		Choices []struct {
+			Text   string `json:"text"`
+			Finish string `json:"finish_reason"`
+		} `json:"choices"`
+	}
+	if err := json.Unmarshal(r.Body, &a); err != nil || len(a.Choices) == 0 {
+		return nil, errors.New("the answer is no completion")
+	}
+	return s.said(a.Choices[0].Text, a.Choices[0].Finish)
+}
+
 // said is what a chat gives that has said text.
 func (s *step) said(text, finish string) (map[string]any, error) {
 	if len(text) > maxAnswerText {

@@ -2,9 +2,9 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -24,9 +24,8 @@ func (r *run) of(s *step, err *wire.Error) *wire.Error {
 
 // one asks for s once, or for one item of it, as often as it may, and gives
 // what stands in where it fails and may.
-func (r *run) one(ctx context.Context, s *step, v vars, purse *Purse, rec *StepRecord) (got map[string]any, err *wire.Error) {
-	defer r.rescue(s, rec, &err)
-	got, err = r.try(ctx, s, v, purse, rec)
+func (r *run) one(ctx context.Context, s *step, v vars, rec *StepRecord) (map[string]any, *wire.Error) {
+	got, err := r.try(ctx, s, v, rec)
 	if err == nil {
 		rec.Status = StatusOK
 		return got, nil
@@ -69,18 +68,19 @@ func (s *step) stand(out map[string]any) {
 }
 
 // try asks the models of s one after another, each as often as its retries say.
-func (r *run) try(ctx context.Context, s *step, v vars, purse *Purse, rec *StepRecord) (map[string]any, *wire.Error) {
+func (r *run) try(ctx context.Context, s *step, v vars, rec *StepRecord) (map[string]any, *wire.Error) {
 	req, err := s.make(v)
 	if err != nil {
 		return nil, failed("with", "with", err)
 	}
-	req.Step, req.Op, req.Dialect, req.Purse = s.spec.Name, s.op.op, s.op.dialect, purse
+	req.Step, req.Op, req.Dialect, req.Purse = s.spec.Name, s.op.op, s.op.dialect, r.purse(s)
 	if r.last == s {
 		req.Into = r.into
 	}
 	var last *wire.Error
-	for _, model := range s.models {
+	for i, model := range s.models {
 		for n := range s.spec.Retry.Attempts + 1 {
+			req.last = i == len(s.models)-1 && n == s.spec.Retry.Attempts
 			if n > 0 && !pause(ctx, s, n, last) {
 				return nil, last
 			}
@@ -182,17 +182,14 @@ func (r *run) ask(ctx context.Context, s *step, req *Request, model string, rec 
 		call, cancel = context.WithTimeout(ctx, s.spec.Timeout)
 		defer cancel()
 	}
-	one := *req
-	one.Model = model
-	if req.sound != nil {
-		one.Form = req.form(model)
-	} else {
-		one.Body = named(req.Body, model, req.Into != nil)
+	one, bad := req.of(model)
+	if bad != nil {
+		return nil, failed("with", "with", bad)
 	}
 	if req.Into != nil {
 		req.Into.again()
 	}
-	reply, err := r.caller.Call(call, &one)
+	reply, err := r.caller.Call(call, one)
 	rec.note(&reply, model)
 	if err != nil {
 		if call.Err() == context.DeadlineExceeded && ctx.Err() == nil {
@@ -201,7 +198,7 @@ func (r *run) ask(ctx context.Context, s *step, req *Request, model string, rec 
 		}
 		return nil, err
 	}
-	got, bad := map[string]any(nil), error(nil)
+	var got map[string]any
 	switch {
 	case req.Into != nil && req.Into.failed != "":
 		bad = errors.New(req.Into.failed)
@@ -236,16 +233,28 @@ func (rec *StepRecord) note(r *Reply, model string) {
 	rec.usage.Add(&r.Usage)
 }
 
-// named is body with the model's name, and the wish for a stream.
-func named(body []byte, model string, stream bool) []byte {
-	name, err := json.Marshal(model)
-	if err != nil {
-		panic(fmt.Sprintf("BUG: a model's name has no form in JSON; got %q", model))
+// of is the request as it is made of a model. What it was made from is kept for
+// the next try alone.
+func (req *Request) of(model string) (*Request, error) {
+	one := *req
+	one.Model, one.members, one.files, one.fields = model, nil, nil, nil
+	if len(req.files) > 0 {
+		one.Form = req.form(model)
+		if req.last {
+			req.files = nil
+		}
+		return &one, nil
 	}
-	out := append(make([]byte, 0, len(body)+len(name)+80), `{"model":`...)
-	out = append(out, name...)
-	if stream {
-		out = append(out, `,"stream":true,"stream_options":{"include_usage":true}`...)
+	members := req.members
+	if req.last {
+		req.members = nil
+	} else {
+		members = maps.Clone(members)
 	}
-	return append(append(out, ','), body[1:]...)
+	if members["model"] = model; req.Into != nil {
+		members["stream"], members["stream_options"] = true, map[string]any{"include_usage": true}
+	}
+	var err error
+	one.Body, err = appendJSON(nil, members, maxRequest)
+	return &one, err
 }

@@ -14,12 +14,13 @@ var errCost = errors.New("the expression takes more than it may: its lists or te
 type counter struct {
 	ticks int
 	bytes int
+	made  int // elements of lists
 	begun time.Time
 }
 
 func (c *counter) tick() bool {
 	c.ticks++
-	if c.ticks > maxTicks || c.ticks&63 == 0 && time.Since(c.begun) > maxTook {
+	if c.ticks > maxTicks || time.Since(c.begun) > maxTook {
 		panic(errCost)
 	}
 	return true
@@ -67,6 +68,8 @@ func (c *counter) join(list []any, sep string) string {
 func (c *counter) split(s, sep string) []string {
 	if n := strings.Count(s, sep) + 1; n > maxList {
 		panic(fmt.Errorf("split makes %d pieces of a text, more than %d", n, maxList))
+	} else if c.made += n; c.made > maxMemory {
+		panic(errCost)
 	}
 	return strings.Split(s, sep)
 }
@@ -82,4 +85,43 @@ func (c *counter) toJSON(v any) string {
 		panic(err)
 	}
 	return c.text(string(b))
+}
+
+// flatten counts as it goes: that of the library takes seconds for what it then
+// finds to be too much.
+func (c *counter) flatten(list []any) []any {
+	out := make([]any, 0, len(list))
+	var add func([]any)
+	add = func(list []any) {
+		for _, v := range list {
+			if inner, is := plainValue(v).([]any); is {
+				add(inner)
+			} else if out = append(out, v); c.made+len(out) > maxMemory {
+				panic(errCost)
+			}
+		}
+	}
+	add(list)
+	c.made += len(out)
+	return out
+}
+
+// jsonCost is how much more a value may take than its text.
+const jsonCost = 4
+
+func (c *counter) fromJSON(s string) any {
+	c.take(len(s) * jsonCost)
+	v, err := decode([]byte(s))
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func (c *counter) string(v any) string {
+	s, err := asText(v, maxBytes-c.bytes)
+	if err != nil {
+		panic(err)
+	}
+	return c.text(s)
 }

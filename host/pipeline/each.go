@@ -15,19 +15,17 @@ import (
 func (r *run) each(ctx context.Context, s *step, v vars, rec *StepRecord) (vars, *wire.Error) {
 	items, err := s.items(v)
 	if err != nil {
-		rec.Status, rec.Error = StatusFailed, errorOf(r.of(s, err))
-		return nil, r.of(s, err)
+		err = r.of(s, err)
+		rec.Status, rec.Error = StatusFailed, errorOf(err)
+		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	whole := ctx
+	ctx, cancel := context.WithCancel(whole)
 	defer cancel()
-	m := &mapping{run: r, step: s, items: items, purse: r.purse(s), cancel: cancel, spare: s.spare(len(items)),
+	m := &mapping{run: r, step: s, items: items, cancel: cancel, spare: s.spare(len(items)),
 		out: make([]any, len(items)), records: make([]*StepRecord, len(items))}
 	var wg sync.WaitGroup
-	width := s.spec.Concurrency
-	if width == 0 {
-		width = usualWidth
-	}
-	for range min(width, len(items)) {
+	for range min(s.width(), len(items)) {
 		wg.Go(func() { m.work(ctx, v) })
 	}
 	wg.Wait()
@@ -37,11 +35,15 @@ func (r *run) each(ctx context.Context, s *step, v vars, rec *StepRecord) (vars,
 		}
 	}
 	rec.Items, rec.Status = m.records, StatusOK
-	if m.first.err != nil && m.failed > m.spare {
-		rec.Status, rec.Error = StatusFailed, errorOf(m.first.err)
-		return nil, m.first.err
+	ended := whole.Err() != nil && (m.failed > 0 || m.next < len(items))
+	if m.failed <= m.spare && !ended {
+		return vars{s.spec.Name: m.out}, nil
 	}
-	return vars{s.spec.Name: m.out}, nil
+	if err = m.first.err; err == nil { // it has ended between two items
+		err = r.of(s, wire.Errorf(499, "client_closed_request", "the run has ended before all items were done"))
+	}
+	rec.Status, rec.Error = StatusFailed, errorOf(err)
+	return nil, err
 }
 
 // items are those that s is done for.
@@ -71,6 +73,14 @@ func (s *step) most() int {
 	return usualItems
 }
 
+// width is for how many items s is done at a time.
+func (s *step) width() int {
+	if s.spec.Concurrency > 0 {
+		return s.spec.Concurrency
+	}
+	return usualWidth
+}
+
 // spare is how many of n items may fail.
 func (s *step) spare(n int) int {
 	if s.spec.MinSuccess == nil {
@@ -84,7 +94,6 @@ type mapping struct {
 	*run
 	step    *step
 	items   []any
-	purse   *Purse
 	cancel  context.CancelFunc
 	spare   int // of failures
 	out     []any
@@ -112,8 +121,8 @@ func (m *mapping) work(ctx context.Context, v vars) {
 	for i, ok := m.take(ctx); ok; i, ok = m.take(ctx) {
 		v["item"], v["index"] = m.items[i], float64(i)
 		began := time.Now()
-		rec := &StepRecord{Name: m.step.spec.Name, Index: new(i), Op: m.step.op.op.String()}
-		got, err := m.one(ctx, m.step, v, m.purse, rec)
+		rec := &StepRecord{Name: m.step.spec.Name, Index: new(i)}
+		got, err := m.item(ctx, m.step, v, rec)
 		rec.Duration = took(began)
 		rec.sum()
 		m.records[i], m.out[i] = rec, got
@@ -124,6 +133,22 @@ func (m *mapping) work(ctx context.Context, v vars) {
 			m.out[i] = zero
 		}
 	}
+}
+
+// item does s for one element, which v holds.
+func (r *run) item(ctx context.Context, s *step, v vars, rec *StepRecord) (got map[string]any, err *wire.Error) {
+	defer r.rescue(s, rec, &err)
+	if s.op != nil {
+		rec.Op = s.op.op.String()
+		return r.one(ctx, s, v, rec)
+	}
+	gives, err := r.group(ctx, s, v, rec)
+	if err != nil {
+		rec.Error = errorOf(err)
+		return nil, err
+	}
+	gives["ok"], gives["error"] = true, ""
+	return gives, nil
 }
 
 // lose notes that an item has failed; where too many have, the rest is not done.

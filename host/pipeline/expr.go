@@ -30,8 +30,8 @@ const (
 // builtins are those of the library that cost no more than what they are given;
 // what makes texts is in functions, which count.
 var builtins = []string{"all", "none", "any", "one", "filter", "map", "find", "count", "sum", "len", "abs", "ceil", "floor", "round",
-	"int", "float", "string", "trim", "trimPrefix", "trimSuffix", "upper", "lower", "indexOf", "hasPrefix", "hasSuffix", "max", "min", "mean",
-	"first", "last", "take", "keys", "values", "reverse", "sort", "flatten", "concat", "fromJSON"}
+	"int", "float", "trim", "trimPrefix", "trimSuffix", "upper", "lower", "indexOf", "hasPrefix", "hasSuffix", "max", "min", "mean",
+	"first", "last", "take", "keys", "values", "reverse", "sort", "concat"}
 
 // Names of functions that expressions are given for themselves.
 const (
@@ -49,6 +49,9 @@ var functions = types.Map{
 	"split":    types.TypeOf(func(string, string) []string { return nil }),
 	"replace":  types.TypeOf(func(string, string, string) string { return "" }),
 	"toJSON":   types.TypeOf(func(any) string { return "" }),
+	"fromJSON": types.TypeOf(func(string) any { return nil }),
+	"flatten":  types.TypeOf(func([]any) []any { return nil }),
+	"string":   types.TypeOf(func(any) string { return "" }),
 }
 
 // program is a compiled expression.
@@ -56,6 +59,8 @@ type program struct {
 	vm   *vm.Program
 	typ  *Type
 	refs []ref // of what it is made, for bounds
+	// grows: what it makes may be longer than all that it is made of.
+	grows bool
 }
 
 // ref is a name that an expression uses.
@@ -101,7 +106,7 @@ func compile(source string, s scope) (*program, error) {
 	if g.err != nil {
 		return nil, g.err
 	}
-	return &program{vm: p, typ: typeOf(*p.Node().Nature()), refs: g.refs}, nil
+	return &program{vm: p, typ: typeOf(*p.Node().Nature()), refs: g.refs, grows: g.grows}, nil
 }
 
 // plainError is the library's error on one line.
@@ -117,6 +122,7 @@ func plainError(err error) error {
 type guard struct {
 	wrapped map[ast.Node]bool
 	refs    []ref
+	grows   bool
 	err     error
 }
 
@@ -144,7 +150,7 @@ func (g *guard) Visit(node *ast.Node) {
 			g.refuse(fmt.Sprintf("predicates are nested deeper than %d", maxNested))
 		}
 		switch n.Name {
-		case "string", "upper", "lower":
+		case "upper", "lower":
 			g.charge(node)
 		}
 	case *ast.PredicateNode:
@@ -155,9 +161,10 @@ func (g *guard) Visit(node *ast.Node) {
 		g.wrapped[seq] = true
 		n.Node = seq
 	case *ast.IdentifierNode:
-		if strings.HasPrefix(n.Value, "__") {
-			g.refuse("names do not begin with __")
+		if strings.HasPrefix(n.Value, "__") || strings.HasPrefix(n.Value, "$") {
+			g.refuse("names do not begin with __ or $")
 		}
+		g.grows = g.grows || n.Value == "replace" || n.Value == "toJSON"
 		if _, own := functions[n.Value]; !own {
 			g.refs = append(g.refs, ref{name: n.Value})
 		}
@@ -274,6 +281,8 @@ func (p *program) eval(v vars) (any, error) {
 	}
 	env[tickName], env[chargeText], env[chargeAny] = c.tick, c.text, c.any
 	env["join"], env["split"], env["replace"], env["toJSON"] = c.join, c.split, c.replace, c.toJSON
+	env["fromJSON"], env["string"] = c.fromJSON, c.string
+	env["flatten"] = c.flatten
 	machine := vm.VM{MemoryBudget: maxMemory}
 	out, err := machine.Run(p.vm, env)
 	if err != nil {

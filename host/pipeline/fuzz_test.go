@@ -24,6 +24,8 @@ func FuzzPipeline(f *testing.F) {
 		"input: {s: {type: audio}}\nsteps: [{name: a, model: m, op: transcription, with: {file: \"{{ input.s }}\"}}]",
 		"steps: [{name: a, model: m, with: {prompt: \"{{ {'a': [1, 2.5, nil, 'x']}.a[1:3] }} {{ 'x' matches '^x' }}\"}, retry: {attempts: 1, backoff: 1ns}}]",
 		"output: \"{{ replace(toJSON(input), '\\\"', join(split('a b', ' '), '')) }}\"\nsteps: [{name: a, model: m, when: 'len(input.t) > 1', with: {prompt: x}}]\ninput: {t: {type: string, default: ab}}",
+		"input: {l: {type: list<string>}}\nsteps: [{name: g, each: input.l, min_success: 0, retry: {attempts: 1, backoff: 1ns}, steps: [{name: a, model: m, with: {prompt: \"{{ item }}\"}}, {name: b, model: m, each: '[item, a.text]', with: {prompt: \"{{ item }}\"}}]}]\noutput: \"{{ map(g, #.b) }}\"",
+		"input: {p: {type: list<image>}}\nsteps: [{name: a, model: m, op: image-edits, with: {image: \"{{ input.p }}\", prompt: x, n: 2}}, {name: b, model: m, op: completions, max_tokens: 5, with: {prompt: x}}]\noutput: \"{{ a.images }}\"",
 	} {
 		f.Add([]byte(seed), []byte(`{"input": {"text": "hi", "l": ["a", "b"], "s": "data:audio/wav;base64,AAAA"}}`))
 		f.Add([]byte(seed), []byte(`{}`))

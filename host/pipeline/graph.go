@@ -94,7 +94,7 @@ func (p *Pipeline) Graph() *Graph {
 	if p.deadline > 0 {
 		g.Deadline = p.deadline.String()
 	}
-	p.requests(func(s *step) { g.Edges = append(g.Edges, s.reads()...) })
+	p.all(func(s *step) { g.Edges = append(g.Edges, s.reads()...) })
 	out := &step{spec: &call.PipelineStep{Name: "output"}, with: map[string]*value{}}
 	if p.output != nil {
 		out.with["value"] = p.output
@@ -113,7 +113,10 @@ func graphOf(list []*step) []*GraphStep {
 		one := &GraphStep{Name: s.spec.Name, Kind: s.kind(), Model: s.spec.Model, Fallback: s.spec.Fallback, When: s.spec.When, Each: s.spec.Each,
 			OnError: s.spec.OnError, Retries: s.spec.Retry.Attempts, Steps: graphOf(s.children)}
 		if s.op != nil {
-			one.Op, one.Type = s.op.op.String(), s.typ.String()
+			one.Op = s.op.op.String()
+		}
+		if s.typ != nil {
+			one.Type = s.typ.String()
 		}
 		if s.budget > 0 {
 			one.Budget = new(USD(s.budget))
@@ -129,7 +132,7 @@ func graphOf(list []*step) []*GraphStep {
 // Models are the models that steps ask, sorted.
 func (p *Pipeline) Models() []string {
 	set := map[string]bool{}
-	p.requests(func(s *step) {
+	p.all(func(s *step) {
 		for _, m := range s.models {
 			set[m] = true
 		}

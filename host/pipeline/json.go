@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire/text"
 )
@@ -16,16 +18,53 @@ const maxValueDepth = 64
 // appendJSON appends v; what comes to more than limit bytes is an error. Lists
 // may hold the same text many times: it is counted each time.
 func appendJSON(dst []byte, v any, limit int) ([]byte, error) {
-	w := writer{b: dst, limit: len(dst) + limit}
+	w := writer{b: slices.Grow(dst, max(0, min(lengthOf(v, 0), limit))), limit: len(dst) + limit}
 	if err := w.value(v, 0); err != nil {
 		return nil, err
 	}
 	return w.b, nil
 }
 
+// lengthOf is about what v comes to, so that its place is made once.
+func lengthOf(v any, depth int) (n int) {
+	if depth > maxValueDepth {
+		return 0
+	}
+	switch v := v.(type) {
+	case string:
+		return len(v) + len(v)/64 + 8 // some of it is escaped
+	case []any:
+		for _, e := range v {
+			n += lengthOf(e, depth+1)
+		}
+	case map[string]any:
+		for name, e := range v {
+			n += len(name) + 8 + lengthOf(e, depth+1)
+		}
+	case inBase64:
+		return v.written()
+	case dataURL:
+		return v.written()
+	case *Media:
+		return v.written()
+	case json.RawMessage:
+		return len(v)
+	}
+	return n + 8
+}
+
+// written is about what m comes to in base64.
+func (m *Media) written() int {
+	if m == nil {
+		return 8
+	}
+	return base64.StdEncoding.EncodedLen(len(m.data)) + len(m.Type) + 64
+}
+
 type writer struct {
 	b     []byte
 	limit int
+	part  []byte // of a text that is being escaped
 }
 
 func (w *writer) room(n int) error {
@@ -63,6 +102,10 @@ func (w *writer) value(v any, depth int) error {
 		return w.object(v, depth)
 	case *Media:
 		return w.media(v)
+	case inBase64:
+		return w.base64("", v.Media)
+	case dataURL:
+		return w.base64("data:"+v.Type+";base64,", v.Media)
 	case json.RawMessage:
 		if err := w.room(len(v)); err != nil {
 			return err
@@ -78,7 +121,29 @@ func (w *writer) text(s string) error {
 	if err := w.room(len(s)); err != nil {
 		return err
 	}
-	w.b = append(text.Escape(append(w.b, '"'), []byte(s)), '"')
+	w.b = append(w.b, '"')
+	for len(s) > 0 { // a piece at a time: no copy is made of all of it
+		n := min(len(s), textPiece)
+		for back := 0; n < len(s) && back < utf8.UTFMax-1 && !utf8.RuneStart(s[n]); back++ {
+			n--
+		}
+		w.part = append(w.part[:0], s[:n]...)
+		w.b, s = text.Escape(w.b, w.part), s[n:]
+	}
+	w.b = append(w.b, '"')
+	return nil
+}
+
+// textPiece is how much of a text is escaped at a time.
+const textPiece = 4 << 10
+
+// base64 writes m as a text that begins with head.
+func (w *writer) base64(head string, m *Media) error {
+	if err := w.room(m.written()); err != nil {
+		return err
+	}
+	w.b = text.Escape(append(w.b, '"'), []byte(head))
+	w.b = append(base64.StdEncoding.AppendEncode(w.b, m.data), '"')
 	return nil
 }
 
@@ -130,10 +195,7 @@ func (w *writer) media(m *Media) error {
 		w.b = append(w.b, "null"...)
 		return nil
 	}
-	if err := w.room(2*len(m.data) + 256); err != nil {
-		return err
-	}
-	return w.object(map[string]any{"type": m.Type, "data": m.base64()}, 0)
+	return w.object(map[string]any{"type": m.Type, "data": inBase64{m}}, 0)
 }
 
 func sorted[V any](m map[string]V) []string {

@@ -20,10 +20,11 @@ func NewMedia(kind, name string, data []byte) *Media {
 	return &Media{Type: strings.TrimSpace(kind), Name: name, Size: len(data), data: data}
 }
 
-func (m *Media) base64() string { return base64.StdEncoding.EncodeToString(m.data) }
-
-// dataURL is m as one word.
-func (m *Media) dataURL() string { return "data:" + m.Type + ";base64," + m.base64() }
+// inBase64 and dataURL are media as they are written into a request.
+type (
+	inBase64 struct{ *Media }
+	dataURL  struct{ *Media }
+)
 
 // is reports whether m is of kind k.
 func (m *Media) is(k Kind) bool {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
@@ -37,6 +38,10 @@ var operations = map[string]*operation{
 			"temperature": {types: oneNumber}},
 		result: map[string]*Type{"text": stringType, "json": anyType, "finish_reason": stringType},
 		build:  buildChat, read: readChat},
+	"completions": {op: wire.OpCompletions, dialect: wire.OpenAICompletions, main: "text",
+		fields: map[string]field{"prompt": {oneText, true}, "suffix": {types: oneText}, "temperature": {types: oneNumber}},
+		result: map[string]*Type{"text": stringType, "finish_reason": stringType},
+		build:  buildCompletion, read: readCompletion},
 	"embeddings": {op: wire.OpEmbeddings, dialect: wire.OpenAIEmbeddings, main: "vector",
 		fields: map[string]field{"input": {texts, true}, "dimensions": {types: oneNumber}},
 		result: map[string]*Type{"vector": listOf(numberType), "vectors": listOf(listOf(numberType))},
@@ -52,7 +57,12 @@ var operations = map[string]*operation{
 	"images": {op: wire.OpImages, dialect: wire.OpenAIImages, main: "image",
 		fields: map[string]field{"prompt": {oneText, true}, "n": {types: oneNumber}, "size": {types: oneText}, "quality": {types: oneText}},
 		result: map[string]*Type{"image": imageType, "images": listOf(imageType)},
-		build:  buildPlain, read: readImages},
+		build:  buildImages, read: readImages},
+	"image-edits": {op: wire.OpImageEdits, dialect: wire.OpenAIImageEdits, main: "image",
+		fields: map[string]field{"image": {[]*Type{imageType, listOf(imageType)}, true}, "prompt": {oneText, true}, "mask": {types: []*Type{imageType}},
+			"n": {types: oneNumber}, "size": {types: oneText}, "quality": {types: oneText}},
+		result: map[string]*Type{"image": imageType, "images": listOf(imageType)},
+		build:  buildEdit, read: readImages},
 	"moderation": {op: wire.OpModeration, dialect: wire.OpenAIModeration, main: "flagged",
 		fields: map[string]field{"input": {texts, true}},
 		result: map[string]*Type{"flagged": boolType, "categories": listOf(stringType)},
@@ -86,8 +96,8 @@ func (o *operation) resultType(js *Type) *Type {
 	return t
 }
 
-// request is a JSON request of s with these members and its own params.
-func (s *step) request(members map[string]any, params any) (*Request, error) {
+// request is a JSON request with these members and a step's own params.
+func request(members map[string]any, params any) (*Request, error) {
 	if more, ok := params.(map[string]any); ok {
 		for name, v := range more {
 			if v != nil { // nothing: it is left out
@@ -95,11 +105,7 @@ func (s *step) request(members map[string]any, params any) (*Request, error) {
 			}
 		}
 	}
-	body, err := appendJSON(nil, members, maxRequest)
-	if err != nil {
-		return nil, err
-	}
-	return &Request{Body: body}, nil
+	return &Request{members: members}, nil
 }
 
 // maxRequest bounds the body of a step's request.
@@ -108,14 +114,40 @@ const maxRequest = 64 << 20
 // paramsKey holds what params come to, beside the fields of with.
 const paramsKey = "\x00params"
 
-func buildPlain(s *step, in map[string]any) (*Request, error) {
+func buildPlain(_ *step, in map[string]any) (*Request, error) {
 	members, params := map[string]any{}, in[paramsKey]
 	for name, v := range in {
 		if name != paramsKey {
 			members[name] = v
 		}
 	}
-	return s.request(members, params)
+	return request(members, params)
+}
+
+// maxImages is how many pictures one request may ask for.
+const maxImages = 10
+
+// pictures checks how many are asked for.
+func pictures(in map[string]any) error {
+	n, has := in["n"].(float64)
+	if has && (n < 1 || n > maxImages || n != math.Trunc(n)) {
+		return fmt.Errorf("n is %v: give a whole number from 1 to %d", n, maxImages)
+	}
+	return nil
+}
+
+func buildImages(s *step, in map[string]any) (*Request, error) {
+	if err := pictures(in); err != nil {
+		return nil, err
+	}
+	return buildPlain(s, in)
+}
+
+func buildCompletion(s *step, in map[string]any) (*Request, error) {
+	if s.spec.MaxTokens > 0 {
+		in["max_tokens"] = s.spec.MaxTokens
+	}
+	return buildPlain(s, in)
 }
 
 func buildSpeech(s *step, in map[string]any) (*Request, error) {
@@ -154,7 +186,7 @@ func buildChat(s *step, in map[string]any) (*Request, error) {
 	if s.format != nil {
 		members["response_format"] = s.format
 	}
-	return s.request(members, in[paramsKey])
+	return request(members, in[paramsKey])
 }
 
 // userContent is the last message: a text, or parts where there is more. nil:
@@ -191,11 +223,11 @@ func userContent(in map[string]any) any {
 }
 
 func imagePart(m *Media) map[string]any {
-	return map[string]any{"type": "image_url", "image_url": map[string]any{"url": m.dataURL()}}
+	return map[string]any{"type": "image_url", "image_url": map[string]any{"url": dataURL{m}}}
 }
 
 func soundPart(m *Media) map[string]any {
-	return map[string]any{"type": "input_audio", "input_audio": map[string]any{"data": m.base64(), "format": m.extension()}}
+	return map[string]any{"type": "input_audio", "input_audio": map[string]any{"data": inBase64{m}, "format": m.extension()}}
 }
 
 func filePart(m *Media) map[string]any {
@@ -203,5 +235,5 @@ func filePart(m *Media) map[string]any {
 	if name == "" {
 		name = "file"
 	}
-	return map[string]any{"type": "file", "file": map[string]any{"filename": name, "file_data": m.dataURL()}}
+	return map[string]any{"type": "file", "file": map[string]any{"filename": name, "file_data": dataURL{m}}}
 }

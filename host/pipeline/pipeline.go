@@ -18,17 +18,17 @@ type Pipeline struct {
 	inputs   []*input
 	steps    []*step
 	byName   map[string]*step
-	output   *value // nil: what the last step gives
-	budget   int64  // nano-dollars, 0: none
-	deadline time.Duration
-	last     *step // whose chunks are the answer's, nil: no step's are
+	output   *value        // nil: what the last step gives
+	budget   int64         // nano-dollars, 0: none
+	deadline time.Duration // 0: there is none
+	last     *step         // whose chunks are the answer's, nil: no step's are
 }
 
 // Granted reports whether the pipeline's models may be used in it by whoever may
 // use the pipeline.
 func (p *Pipeline) Granted() bool { return p.Spec.Grant == "steps" }
 
-// Deadline is how long a run may take, 0: as long as requests may.
+// Deadline is how long a run may take.
 func (p *Pipeline) Deadline() time.Duration { return p.deadline }
 
 // step is a compiled step.
@@ -44,12 +44,14 @@ type step struct {
 	json     *Type // of the answer, nil: it is a text
 	required map[string]bool
 	format   map[string]any // response_format
-	result   *Type          // of one request
-	typ      *Type          // of the step, as others see it
+	result   *Type          // of one request, or of one item of a group
+	typ      *Type          // of the step, as others see it, nil: its children are seen
 	def      any            // on_error: default
 	budget   int64
-	children []*step // of a group
-	parallel bool    // they run beside each other
+	children []*step         // of a group
+	parallel bool            // they run beside each other
+	around   *step           // the innermost step with each that it stands in
+	live     map[string]bool // what is read once it has been done
 }
 
 // Models tells what is served.
@@ -100,6 +102,7 @@ const (
 	maxSteps       = 64
 	maxGroups      = 4 // groups within each other
 	maxConcurrency = 64
+	maxTimes       = 10_000 // a step, by all eaches that it stands in
 	maxRetries     = 5
 	maxInputs      = 64
 	usualWidth     = 4 // requests of an each at a time
@@ -111,6 +114,8 @@ type compiler struct {
 	models   Models
 	problems []Problem
 	later    map[string]*call.PipelineStep // all steps, by name
+	inside   map[string]string             // those that stand in a group with each, by name: the group
+	around   *step                         // the innermost step with each
 	count    int
 }
 
@@ -118,7 +123,7 @@ type compiler struct {
 // returned error is an *Error.
 func Compile(name string, spec *call.Pipeline, models Models) (*Pipeline, error) {
 	p := &Pipeline{Name: name, Spec: spec, byName: map[string]*step{}, deadline: spec.Deadline}
-	c := &compiler{p: p, models: models, later: map[string]*call.PipelineStep{}}
+	c := &compiler{p: p, models: models, later: map[string]*call.PipelineStep{}, inside: map[string]string{}}
 	if !Name.MatchString(name) || name == "runs" { // there is /admin/pipelines/runs
 		c.addf("", "", "a pipeline's name has lower-case letters, digits, '.', '_' and '-', at most 64, and is not runs")
 	}
@@ -130,13 +135,14 @@ func Compile(name string, spec *call.Pipeline, models Models) (*Pipeline, error)
 	if len(spec.Steps) == 0 {
 		c.addf("steps", "", "there is none: add one such as {name: answer, model: fast, with: {prompt: \"{{ input.text }}\"}}")
 	}
-	c.names("steps", spec.Steps)
+	c.names("steps", spec.Steps, "")
 	p.steps, s = c.sequence("steps", spec.Steps, s, 0)
 	c.output(s)
 	if len(c.problems) > 0 {
 		return nil, &Error{c.problems}
 	}
 	p.last = p.streamed()
+	p.liveness()
 	return p, nil
 }
 
@@ -159,7 +165,7 @@ func (c *compiler) money(path, step string, usd float64) int64 {
 }
 
 // names takes all steps' names, which are of one space, wherever they stand.
-func (c *compiler) names(path string, steps []call.PipelineStep) {
+func (c *compiler) names(path string, steps []call.PipelineStep, inside string) {
 	for i := range steps {
 		s, at := &steps[i], fmt.Sprintf("%s[%d]", path, i)
 		if c.count++; c.count == maxSteps+1 {
@@ -176,10 +182,16 @@ func (c *compiler) names(path string, steps []call.PipelineStep) {
 		case c.later[s.Name] != nil:
 			c.addf(at+".name", s.Name, "is used twice: give each step a name of its own")
 		default:
-			c.later[s.Name] = s
+			if c.later[s.Name] = s; inside != "" {
+				c.inside[s.Name] = inside
+			}
 		}
-		c.names(at+".parallel", s.Parallel)
-		c.names(at+".steps", s.Steps)
+		within := inside
+		if s.Each != "" {
+			within = s.Name
+		}
+		c.names(at+".parallel", s.Parallel, within)
+		c.names(at+".steps", s.Steps, within)
 	}
 }
 
@@ -204,28 +216,42 @@ func (c *compiler) sequence(path string, specs []call.PipelineStep, s scope, dep
 
 // seen is s with what st gives.
 func (st *step) seen(s scope) scope {
-	for _, ch := range st.children {
-		s = ch.seen(s)
-	}
-	if st.typ != nil && st.spec.Name != "" {
+	if st.typ == nil {
+		for _, ch := range st.children {
+			s = ch.seen(s)
+		}
+	} else if st.spec.Name != "" {
 		s = s.with(st.spec.Name, st.typ)
 	}
 	return s
 }
 
 func (c *compiler) step(path string, spec *call.PipelineStep, s scope, depth int) *step {
-	st := &step{spec: spec, path: path}
+	st := &step{spec: spec, path: path, around: c.around}
 	if c.later[spec.Name] == spec {
 		c.p.byName[spec.Name] = st
 	}
 	if spec.When != "" {
 		st.when = c.expression(path+".when", spec.Name, spec.When, s, boolType)
 	}
+	if spec.Retry.Attempts < 0 || spec.Retry.Attempts > maxRetries {
+		c.addf(path+".retry.attempts", spec.Name, "is %d: give 0 to %d", spec.Retry.Attempts, maxRetries)
+	}
+	inner := s
+	if spec.Each != "" {
+		inner = c.mapped(st, s)
+	} else if spec.MinSuccess != nil || spec.Concurrency != 0 || spec.MaxItems != 0 {
+		c.addf(path+".each", spec.Name, "is missing: min_success, concurrency and max_items are of steps that are done for each element of a list")
+	}
 	if len(spec.Parallel) > 0 || len(spec.Steps) > 0 {
-		c.group(st, s, depth)
+		if spec.Each != "" {
+			c.around = st
+		}
+		c.group(st, inner, depth)
+		c.around = st.around
 		return st
 	}
-	c.request(st, s)
+	c.request(st, inner)
 	return st
 }
 
@@ -240,19 +266,39 @@ func (c *compiler) group(st *step, s scope, depth int) {
 		c.addf(st.path+".steps", name, "stands beside parallel: keep one, and put the other into it")
 	}
 	for field, set := range map[string]bool{"model": spec.Model != "", "op": spec.Op != "", "with": spec.With != nil, "params": spec.Params != nil, "json": spec.JSON != nil,
-		"each": spec.Each != "", "fallback": len(spec.Fallback) > 0, "default": spec.Default != nil, "timeout": spec.Timeout != 0, "max_tokens": spec.MaxTokens != 0,
-		"budget": spec.Budget != 0, "on_error": spec.OnError != "", "retry": spec.Retry != (call.PipelineRetry{})} {
+		"fallback": len(spec.Fallback) > 0, "default": spec.Default != nil, "timeout": spec.Timeout != 0, "max_tokens": spec.MaxTokens != 0,
+		"budget": spec.Budget != 0, "on_error": spec.OnError != ""} {
 		if set {
 			c.addf(st.path+"."+field, name, "is of steps that ask a model, and this one is a group: write it at the steps within")
 		}
 	}
 	if st.parallel = len(spec.Parallel) > 0; !st.parallel {
 		st.children, _ = c.sequence(st.path+".steps", spec.Steps, s, depth+1)
-		return
+	} else {
+		for i := range spec.Parallel { // none sees another
+			st.children = append(st.children, c.step(fmt.Sprintf("%s.parallel[%d]", st.path, i), &spec.Parallel[i], s, depth+1))
+		}
 	}
-	for i := range spec.Parallel { // none sees another
-		st.children = append(st.children, c.step(fmt.Sprintf("%s.parallel[%d]", st.path, i), &spec.Parallel[i], s, depth+1))
+	if spec.Each != "" {
+		c.items(st)
 	}
+}
+
+// items makes the type of a group that is done for each element of a list: of
+// each, what its steps give, by name.
+func (c *compiler) items(st *step) {
+	fields := scope{}
+	for _, ch := range st.children {
+		fields = ch.seen(fields)
+	}
+	for name, t := range map[string]*Type{"ok": boolType, "error": stringType} {
+		if fields[name] != nil {
+			c.addf(st.path, name, "is what every item of group %q says of itself: choose another name", st.spec.Name)
+		}
+		fields[name] = t
+	}
+	st.result = &Type{Kind: Object, Fields: fields}
+	st.typ = listOf(st.result)
 }
 
 // expression compiles source, which has to be of type want.
@@ -282,11 +328,13 @@ func (c *compiler) explain(err error, st *step) error {
 	}
 	name := m[1]
 	other := c.later[name]
-	switch {
+	switch group := c.inside[name]; {
 	case st != nil && st.spec.Name == name:
 		return fmt.Errorf("%w: the step needs what it gives itself", err)
 	case other != nil && st != nil && mentions(other, st.spec.Name):
 		return fmt.Errorf("%w: steps %q and %q need each other, which is a cycle: take one of the two out", err, st.spec.Name, name)
+	case group != "" && (st == nil || c.inside[st.spec.Name] != group):
+		return fmt.Errorf("%w: step %q is done for each item of %q, read what it gives as map(%s, #.%s)", err, name, group, group, name)
 	case other != nil:
 		return fmt.Errorf("%w: step %q runs later, or beside this one: move it before", err, name)
 	case name == "item" || name == "index":
@@ -331,14 +379,12 @@ func (p *Pipeline) streamed() *step {
 	return nil
 }
 
-// requests calls f with all steps that ask a model, in order.
-func (p *Pipeline) requests(f func(*step)) {
+// all calls f with all steps, in order.
+func (p *Pipeline) all(f func(*step)) {
 	var walk func([]*step)
 	walk = func(list []*step) {
 		for _, s := range list {
-			if s.op != nil {
-				f(s)
-			}
+			f(s)
 			walk(s.children)
 		}
 	}

@@ -70,7 +70,7 @@ type planner struct {
 // Plan tells what a run of p may cost.
 func (p *Pipeline) Plan(b Bounds) *Plan {
 	pl := &planner{p: p, bounds: b, sizes: map[string]size{}}
-	out := &Plan{Object: "pipeline.plan", Pipeline: p.Name, Steps: pl.steps(p.steps)}
+	out := &Plan{Object: "pipeline.plan", Pipeline: p.Name, Steps: pl.steps(p.steps, often{1, 1})}
 	if p.deadline > 0 {
 		out.Deadline = p.deadline.String()
 	}
@@ -114,32 +114,39 @@ func within(v *USD, budget int64) *USD {
 	return v
 }
 
-func (pl *planner) steps(list []*step) []*PlanStep {
+// often is how many times a step is done: for how many items, and how many tries
+// of each there are, by all that it stands in.
+type often struct{ items, tries int64 }
+
+func (pl *planner) steps(list []*step, o often) []*PlanStep {
 	out := make([]*PlanStep, len(list))
 	for i, s := range list {
-		out[i] = pl.step(s)
+		out[i] = pl.step(s, o)
 	}
 	return out
 }
 
-func (pl *planner) step(s *step) *PlanStep {
-	out := &PlanStep{Name: s.spec.Name, Kind: s.kind(), When: s.spec.When}
+func (pl *planner) step(s *step, o often) *PlanStep {
+	out := &PlanStep{Name: s.spec.Name, Kind: s.kind(), When: s.spec.When, Each: s.spec.Each, Retries: s.spec.Retry.Attempts}
+	own := int64(1)
+	if s.each != nil {
+		out.MaxItems, out.Concurrency = s.most(), s.width()
+		own = int64(out.MaxItems)
+	}
+	o = often{multiply(o.items, own), multiply(o.tries, int64(out.Retries+1))}
 	if s.op == nil {
-		out.Steps = pl.steps(s.children)
+		out.Steps = pl.steps(s.children, o)
 		out.Bound, out.Worst = sumOf(out.Steps, 0)
+		total := size{}
+		for name := range s.gives() {
+			total = total.plus(pl.sizes[name])
+		}
+		pl.sizes[s.spec.Name] = total.times(own)
 		return out
 	}
-	out.Op, out.Models, out.Each, out.Retries = s.op.op.String(), s.models, s.spec.Each, s.spec.Retry.Attempts
+	out.Op, out.Models = s.op.op.String(), s.models
 	if s.budget > 0 {
 		out.Budget = new(USD(s.budget))
-	}
-	items := int64(1)
-	if s.each != nil {
-		out.MaxItems, out.Concurrency = s.most(), max(s.spec.Concurrency, 1)
-		if s.spec.Concurrency == 0 {
-			out.Concurrency = usualWidth
-		}
-		items = int64(out.MaxItems)
 	}
 	ask, why := pl.ask(s)
 	var once, all int64
@@ -149,13 +156,13 @@ func (pl *planner) step(s *step) *PlanStep {
 		if i == 0 || n > once {
 			once = n
 		}
-		all = add(all, multiply(n, int64(s.spec.Retry.Attempts+1)*int64(pl.bounds.Attempts())))
+		all = add(all, multiply(n, multiply(o.tries, int64(pl.bounds.Attempts()))))
 	}
 	if out.Unbounded = why; why == "" {
-		out.Bound, out.Worst = new(USD(multiply(once, items))), new(USD(multiply(all, items)))
+		out.Bound, out.Worst = new(USD(multiply(once, o.items))), new(USD(multiply(all, o.items)))
 	}
 	out.Bound, out.Worst = within(out.Bound, s.budget), within(out.Worst, s.budget)
-	pl.sizes[s.spec.Name] = pl.gives(s, ask).times(items)
+	pl.sizes[s.spec.Name] = pl.gives(s, ask).times(own)
 	return out
 }
 

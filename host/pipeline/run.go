@@ -27,8 +27,10 @@ type Request struct {
 	Purse   *Purse  // that has to cover it, nil: there is none
 	Into    *Chunks // gets the answer as it streams, nil: it is read whole
 
-	sound  *Media
-	fields map[string]string
+	members map[string]any // of a body in JSON, which is made for each try
+	files   []formFile     // of a form
+	fields  map[string]string
+	last    bool // there are no further tries
 }
 
 // Reply is what came of a Request: also where it failed, as far as it came.
@@ -60,7 +62,8 @@ type run struct {
 	watch  Watch
 	mu     sync.Mutex // of purses
 	total  *account   // nil: there is no budget
-	into   *Chunks    // takes what the last step says, nil: it is read whole
+	own    map[*step]*account
+	into   *Chunks // takes what the last step says, nil: it is read whole
 }
 
 // Run runs p on inputs, which Inputs has checked. The record is never nil.
@@ -78,7 +81,7 @@ func (p *Pipeline) Run(ctx context.Context, id string, inputs map[string]any, ca
 	if p.budget > 0 {
 		r.total = &account{what: "pipeline " + quoted(p.Name), max: p.budget}
 	}
-	v, steps, err := r.sequence(ctx, p.steps, vars{"input": inputs})
+	v, steps, err := r.sequence(ctx, p.steps, vars{"input": maps.Clone(inputs)})
 	rec.Steps = steps
 	if err == nil {
 		rec.Output, err = r.answer(v)
@@ -147,7 +150,8 @@ func failed(what, param string, err error) *wire.Error {
 	return e
 }
 
-// sequence runs steps in a row. What they give is added to v, which stays as it is.
+// sequence runs steps in a row. It returns v, which stays as it is, with what
+// they give, but for what is read no more.
 func (r *run) sequence(ctx context.Context, steps []*step, v vars) (vars, []*StepRecord, *wire.Error) {
 	v = maps.Clone(v)
 	records := make([]*StepRecord, 0, len(steps))
@@ -158,6 +162,7 @@ func (r *run) sequence(ctx context.Context, steps []*step, v vars) (vars, []*Ste
 		if err != nil {
 			return v, records, err
 		}
+		s.forget(v)
 	}
 	return v, records, nil
 }
@@ -207,13 +212,13 @@ func (r *run) rescue(s *step, rec *StepRecord, err **wire.Error) {
 
 // perform runs s, whose condition holds.
 func (r *run) perform(ctx context.Context, s *step, v vars, rec *StepRecord) (vars, *wire.Error) {
-	switch {
-	case s.op == nil:
-		return r.group(ctx, s, v, rec)
-	case s.each != nil:
+	if s.each != nil {
 		return r.each(ctx, s, v, rec)
 	}
-	got, err := r.one(ctx, s, v, r.purse(s), rec)
+	if s.op == nil {
+		return r.group(ctx, s, v, rec)
+	}
+	got, err := r.one(ctx, s, v, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -236,21 +241,21 @@ func (r *run) tell(rec *StepRecord) {
 
 // nothing is what s gives when it is not done.
 func (s *step) nothing() vars {
-	if s.op == nil {
-		out := vars{}
-		for _, ch := range s.children {
-			maps.Copy(out, ch.nothing())
-		}
-		return out
+	if s.typ != nil {
+		return vars{s.spec.Name: s.typ.zero()}
 	}
-	return vars{s.spec.Name: s.typ.zero()}
+	out := vars{}
+	for _, ch := range s.children {
+		maps.Copy(out, ch.nothing())
+	}
+	return out
 }
 
 // purse is what the requests of s may cost, nil: nothing bounds them here.
 func (r *run) purse(s *step) *Purse {
 	p := &Purse{mu: &r.mu}
 	if s.budget > 0 {
-		p.accounts = append(p.accounts, &account{what: "the step", max: s.budget})
+		p.accounts = append(p.accounts, r.account(s))
 	}
 	if r.total != nil {
 		p.accounts = append(p.accounts, r.total)
@@ -261,42 +266,91 @@ func (r *run) purse(s *step) *Purse {
 	return p
 }
 
-// group runs the steps of s.
-func (r *run) group(ctx context.Context, s *step, v vars, rec *StepRecord) (vars, *wire.Error) {
-	rec.Status = StatusOK
-	if !s.parallel {
-		after, records, err := r.sequence(ctx, s.children, v)
-		rec.Steps = records
-		if err != nil {
-			rec.Status = StatusFailed
+// account is the one of s in this run: whatever s is done within, and however
+// often, its budget is one.
+func (r *run) account(s *step) *account {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.own[s]
+	if a == nil {
+		if r.own == nil {
+			r.own = map[*step]*account{}
 		}
-		return after, err
+		a = &account{what: "the step", max: s.budget}
+		r.own[s] = a
 	}
+	return a
+}
+
+// group runs the steps of s, all of them again where one fails that may pass.
+func (r *run) group(ctx context.Context, s *step, v vars, rec *StepRecord) (gives vars, err *wire.Error) {
+	for n := range s.spec.Retry.Attempts + 1 {
+		if n > 0 && !pause(ctx, s, n, err) {
+			break
+		}
+		var records []*StepRecord
+		if s.parallel {
+			gives, records, err = r.branches(ctx, s, v)
+		} else {
+			gives, records, err = r.row(ctx, s, v)
+		}
+		rec.Steps = append(rec.Steps, records...)
+		if err == nil {
+			rec.Status = StatusOK
+			return gives, nil
+		}
+		if ctx.Err() != nil || !again(err) {
+			break
+		}
+	}
+	if rec.Status = StatusFailed; ctx.Err() != nil {
+		rec.Status = StatusCancelled
+	}
+	return nil, err
+}
+
+// row runs the steps of s one after another.
+func (r *run) row(ctx context.Context, s *step, v vars) (vars, []*StepRecord, *wire.Error) {
+	after, records, err := r.sequence(ctx, s.children, v)
+	if err != nil {
+		return nil, records, err
+	}
+	gives := s.gives()
+	for name := range gives {
+		if got, kept := after[name]; kept {
+			gives[name] = got
+		} else {
+			delete(gives, name)
+		}
+	}
+	return gives, records, nil
+}
+
+// branches runs the steps of s beside each other.
+func (r *run) branches(ctx context.Context, s *step, v vars) (vars, []*StepRecord, *wire.Error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	gives, errs := make([]vars, len(s.children)), make([]*wire.Error, len(s.children))
-	rec.Steps = make([]*StepRecord, len(s.children))
+	gives, records := make([]vars, len(s.children)), make([]*StepRecord, len(s.children))
 	var first firstError
 	var wg sync.WaitGroup
 	for i, ch := range s.children {
 		wg.Go(func() {
-			gives[i], rec.Steps[i], errs[i] = r.step(ctx, ch, v)
-			if errs[i] != nil {
-				first.set(errs[i])
+			var err *wire.Error
+			if gives[i], records[i], err = r.step(ctx, ch, v); err != nil {
+				first.set(err)
 				cancel()
 			}
 		})
 	}
 	wg.Wait()
+	if first.err != nil {
+		return nil, records, first.err
+	}
 	out := vars{}
 	for _, g := range gives {
 		maps.Copy(out, g)
 	}
-	if err := first.err; err != nil {
-		rec.Status = StatusFailed
-		return nil, err
-	}
-	return out, nil
+	return out, records, nil
 }
 
 // firstError keeps the first of several errors: those after it come of being

@@ -54,7 +54,7 @@ func (pl *planner) ask(s *step) (*Ask, string) {
 	total := size{n: frame}
 	for _, name := range sorted(s.with) {
 		v := s.with[name]
-		sz := pl.value(v, s)
+		sz := pl.value(v, s.itemOf())
 		total = total.plus(sz)
 		switch kinds := s.op.fields[name].types[0]; {
 		case kinds.Kind == Image || kinds.Kind == List && kinds.Elem.Kind == Image:
@@ -66,7 +66,7 @@ func (pl *planner) ask(s *step) (*Ask, string) {
 		}
 		switch {
 		case name == "n":
-			a.N = 10
+			a.N = maxImages
 			if n, ok := v.plain.(float64); ok {
 				a.N = int64(n)
 			}
@@ -77,13 +77,21 @@ func (pl *planner) ask(s *step) (*Ask, string) {
 		}
 	}
 	if s.params != nil {
-		total = total.plus(pl.value(s.params, s))
+		total = total.plus(pl.value(s.params, s.itemOf()))
 	}
 	a.Bytes = total.n
 	return a, total.why
 }
 
-// value is the size of v, as s sees it.
+// itemOf is the step with each whose item s reads, nil: there is none.
+func (s *step) itemOf() *step {
+	if s.each != nil {
+		return s
+	}
+	return s.around
+}
+
+// value is the size of v, which reads the item of a step.
 func (pl *planner) value(v *value, s *step) (total size) {
 	if v == nil {
 		return size{}
@@ -105,16 +113,19 @@ func (pl *planner) value(v *value, s *step) (total size) {
 
 // program is the size of what p gives: that of all that it is made of.
 func (pl *planner) program(p *program, s *step) size {
+	if p.typ.Kind == Number || p.typ.Kind == Boolean {
+		return size{n: perElement}
+	}
 	total := size{n: maxExpr}
+	if p.grows {
+		total.n = maxBytes * perRune
+	}
 	for _, r := range p.refs {
 		sz := pl.ref(r, s)
 		if r.repeats && r.name != "item" {
 			sz = sz.times(maxList)
 		}
 		total = total.plus(sz)
-	}
-	if p.typ.Kind == Number || p.typ.Kind == Boolean {
-		return size{n: perElement}
 	}
 	return total
 }
@@ -131,8 +142,8 @@ func (pl *planner) ref(r ref, s *step) size {
 		}
 		return total
 	case "item":
-		if s != nil && s.each != nil {
-			return pl.program(s.each, nil) // no element is larger than all
+		if s != nil {
+			return pl.program(s.each, s.around) // no element is larger than all
 		}
 	case "index":
 		return size{n: perElement}
@@ -164,7 +175,7 @@ func (in *input) bytes(t *Type) size {
 // gives is the size of what one request of s gives.
 func (pl *planner) gives(s *step, a *Ask) size {
 	switch s.op.op {
-	case wire.OpChat:
+	case wire.OpChat, wire.OpCompletions:
 		longest := s.spec.MaxTokens
 		if longest == 0 {
 			for _, m := range s.models {
@@ -183,5 +194,5 @@ func (pl *planner) gives(s *step, a *Ask) size {
 	case wire.OpModeration, wire.OpRerank:
 		return size{n: maxList * perElement}
 	}
-	return size{n: usualMedia}
+	return size{n: multiply(usualMedia/3*4, max(a.N, 1))} // pictures, or a sound
 }

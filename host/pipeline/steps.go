@@ -8,7 +8,10 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
-// request compiles a step that asks a model.
+// says reports whether what o gives is text that a model makes.
+func (o *operation) says() bool { return o.op == wire.OpChat || o.op == wire.OpCompletions }
+
+// request compiles a step that asks a model, which sees s.
 func (c *compiler) request(st *step, s scope) {
 	spec, name := st.spec, st.spec.Name
 	opName := spec.Op
@@ -24,13 +27,10 @@ func (c *compiler) request(st *step, s scope) {
 	c.asked(st)
 	c.schema(st)
 	st.result = st.op.resultType(st.json)
-	st.typ = st.result
-	inner := s
-	if spec.Each != "" {
-		inner = c.mapped(st, s)
+	if st.typ = st.result; spec.Each != "" {
 		st.typ = listOf(st.result)
 	}
-	c.fields(st, inner)
+	c.fields(st, s)
 	c.failing(st)
 }
 
@@ -46,11 +46,8 @@ func (c *compiler) asked(st *step) {
 	for i, m := range spec.Fallback {
 		c.served(st, fmt.Sprintf("%s.fallback[%d]", st.path, i), m)
 	}
-	if spec.Retry.Attempts < 0 || spec.Retry.Attempts > maxRetries {
-		c.addf(st.path+".retry.attempts", name, "is %d: give 0 to %d", spec.Retry.Attempts, maxRetries)
-	}
-	if spec.MaxTokens < 0 || spec.MaxTokens > 0 && st.op.op != wire.OpChat {
-		c.addf(st.path+".max_tokens", name, "is of chat steps, and above 0")
+	if spec.MaxTokens < 0 || spec.MaxTokens > 0 && !st.op.says() {
+		c.addf(st.path+".max_tokens", name, "is of chat steps and completions, and above 0")
 	}
 }
 
@@ -108,6 +105,13 @@ func (c *compiler) mapped(st *step, s scope) scope {
 	if spec.MinSuccess != nil && *spec.MinSuccess < 0 {
 		c.addf(st.path+".min_success", name, "is %d: give how many items must succeed, 0 for any number", *spec.MinSuccess)
 	}
+	times, width := st.most(), st.width()
+	for a := st.around; a != nil; a = a.around {
+		times, width = times*max(a.most(), 1), width*max(a.width(), 1)
+	}
+	if st.around != nil && (times > maxTimes || width > maxConcurrency) {
+		c.addf(st.path+".each", name, "stands in another: it is done up to %d times, %d at a time: have the max_items of both come to %d at most, and the concurrency to %d", times, width, maxTimes, maxConcurrency)
+	}
 	return s.with("item", elem).with("index", numberType)
 }
 
@@ -151,6 +155,11 @@ func (c *compiler) fields(st *step, s scope) {
 				c.addf(st.path+".params."+own, name, "is set by the step itself: leave it out")
 			}
 		}
+		for _, f := range sorted(st.spec.Params) {
+			if want := st.op.fields[f].types; len(want) > 0 && want[0].media() {
+				c.addf(st.path+".params."+f, name, "is %s: write it under with", want[0])
+			}
+		}
 	}
 }
 
@@ -192,8 +201,5 @@ func (c *compiler) failing(st *step) {
 		}
 	default:
 		c.addf(st.path+".on_error", name, "is %q: give fail, skip or default", spec.OnError)
-	}
-	if spec.Each == "" && (spec.MinSuccess != nil || spec.Concurrency != 0 || spec.MaxItems != 0) {
-		c.addf(st.path+".each", name, "is missing: min_success, concurrency and max_items are of steps that are done for each element of a list")
 	}
 }

@@ -196,26 +196,31 @@ func (v *value) eval(vs vars) (any, error) {
 
 // text joins the parts of v: what is no text stands as JSON.
 func (v *value) text(vs vars) (any, error) {
-	var b []byte
-	for _, p := range v.parts {
-		if p.expr == nil {
-			b = append(b, p.text...)
-			continue
+	texts, n := make([]string, len(v.parts)), 0
+	for i, p := range v.parts {
+		if texts[i] = p.text; p.expr != nil {
+			part, err := p.expr.eval(vs)
+			if err != nil {
+				return nil, err
+			}
+			if texts[i], err = asText(part, maxBytes-n); err != nil {
+				return nil, err
+			}
 		}
-		part, err := p.expr.eval(vs)
-		if err != nil {
-			return nil, err
-		}
-		if s, ok := part.(string); ok {
-			b = append(b, s...)
-		} else if b, err = appendJSON(b, part, maxBytes); err != nil {
-			return nil, err
-		}
-		if len(b) > maxBytes {
+		if n += len(texts[i]); n > maxBytes {
 			return nil, errCost
 		}
 	}
-	return string(b), nil
+	return strings.Join(texts, ""), nil
+}
+
+// asText is v as it stands within a text: what is none as JSON.
+func asText(v any, limit int) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	b, err := appendJSON(nil, v, limit)
+	return string(b), err
 }
 
 // each calls f with all expressions in v.

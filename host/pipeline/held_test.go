@@ -1,0 +1,98 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/signalbox-ai/signalbox/host/pipeline"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
+)
+
+// waiting answers once it is let go, and tells of each that waits.
+type waiting struct {
+	asked chan struct{}
+	free  chan struct{}
+}
+
+// Call implements pipeline.Caller.
+func (w *waiting) Call(_ context.Context, r *pipeline.Request) (pipeline.Reply, *wire.Error) {
+	w.asked <- struct{}{}
+	<-w.free
+	n := len(r.Body) // it is there until the answer is
+	return pipeline.Reply{Body: chatBody(strings.Repeat("y", n/10))}, nil
+}
+
+// long asks twice for what its input says, and then for something else.
+const long = `
+input: {text: {type: string, required: true, max: 4000000}}
+output: "{{ c.text }}"
+steps:
+  - {name: a, model: m, with: {system: "be brief", prompt: "of: {{ input.text }}"}}
+  - {name: b, model: m, with: {prompt: "{{ input.text }}"}}
+  - {name: c, model: m, with: {prompt: "{{ b.text }}"}}`
+
+// held is how many bytes each of n runs holds while its steps wait for their
+// answers: of each step, over those of its input.
+func held(t testing.TB, n, size int) (steps [3]float64) {
+	p, c := mustCompile(t, long), &waiting{asked: make(chan struct{}), free: make(chan struct{})}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			given, _ := json.Marshal(map[string]any{"input": map[string]any{"text": strings.Repeat("some text\n", size/10)}})
+			inputs, _, err := p.Body("application/json", given)
+			given = nil
+			if err == nil {
+				_, err = p.Run(context.Background(), "r", inputs, c, pipeline.Watch{})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for i := range steps {
+		for range n {
+			<-c.asked
+		}
+		steps[i] = float64(heap()-before) / float64(n) / float64(size)
+		for range n {
+			c.free <- struct{}{}
+		}
+	}
+	wg.Wait()
+	return steps
+}
+
+// TestRunsHoldLittle: while a step waits there are its input and its request,
+// once each; what no later step reads is gone.
+func TestRunsHoldLittle(t *testing.T) {
+	got := held(t, 8, 256<<10)
+	for i, most := range [...]float64{2.5, 2.5, 0.6} { // a line break takes two bytes in JSON
+		if got[i] > most {
+			t.Errorf("step %d holds %.2f times its input, more than %.2f: all are %.2f", i+1, got[i], most, got)
+		}
+	}
+}
+
+// BenchmarkThousandRuns tells what 1,000 runs at once with an input of 1 MB hold,
+// in times of that input.
+//
+//	go test ./host/pipeline -run '^$' -bench ThousandRuns -benchtime 1x
+func BenchmarkThousandRuns(b *testing.B) {
+	for b.Loop() {
+		got := held(b, 1000, 1<<20)
+		b.ReportMetric(got[0], "inputs/run-joined")
+		b.ReportMetric(got[1], "inputs/run-asked")
+		b.ReportMetric(got[2], "inputs/run-later")
+	}
+}
