@@ -32,7 +32,7 @@ func TestSessions(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(home, "plugins")); err != nil {
 		t.Fatalf("%v: run make build first", err)
 	}
-	samples, err := filepath.Abs("litellm/testdata")
+	samples, err := filepath.Abs("migrate/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
