@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"zombiezen.com/go/sqlite"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/limit/redistest"
@@ -210,6 +212,44 @@ func TestFileShrinks(t *testing.T) {
 	if n, err := f.Purge(t.Context(), call.Purge{}); err != nil || n != size.Entries-20 {
 		t.Errorf("%d were purged, %v", n, err)
 	}
+}
+
+// TestSumsSurviveAFullDisk: a change that is taken back is not counted, and sums
+// that are wrong are no reason to look for room without end.
+func TestSumsSurviveAFullDisk(t *testing.T) {
+	f := openTestFile(t, filepath.Join(t.TempDir(), "cache.db"), 1<<20, 10)
+	e := entry("one", 1, 0)
+	good := func(when string) {
+		t.Helper()
+		if size, err := f.Size(t.Context()); err != nil || size.Entries != 1 || size.Bytes != 1000+overhead || size.Meanings != 0 {
+			t.Errorf("%s: %+v, %v", when, size, err)
+		}
+	}
+	if err := f.Put(t.Context(), e, make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	pages := int64(0)
+	if err := f.rows("PRAGMA page_count", func(s *sqlite.Stmt) { pages = s.ColumnInt64(0) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.run(fmt.Sprintf("PRAGMA max_page_count=%d", pages)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Put(t.Context(), e, make([]byte, 500_000)); err == nil {
+		t.Error("a full disk takes more")
+	}
+	good("a full disk")
+	if err := f.Learn(t.Context(), &call.Meaning{Part: e.Key, Key: e.Key, Vector: make([]float32, 100_000)}); err == nil {
+		t.Error("a full disk takes more")
+	}
+	good("a full disk")
+	f.mu.Lock()
+	f.bytes = 1 << 40
+	f.mu.Unlock()
+	if err := f.Put(t.Context(), e, make([]byte, 1000)); err == nil {
+		t.Error("it made room for more than there is")
+	}
+	good("wrong sums")
 }
 
 // TestDamagedFileIsBegunAnew: nothing but answers is lost with it.

@@ -113,6 +113,7 @@ func (f *File) begin() error {
 }
 
 func (f *File) count() error {
+	f.bytes, f.means, f.tenants = 0, 0, map[string]int64{}
 	err := f.rows("SELECT tenant, sum(bytes) FROM entry GROUP BY tenant", func(s *sqlite.Stmt) {
 		f.tenants[s.ColumnText(0)] = s.ColumnInt64(1)
 		f.bytes += s.ColumnInt64(1)
@@ -183,6 +184,7 @@ func (f *File) Put(_ context.Context, e *Entry, sealed []byte) (err error) {
 	if err != nil {
 		return err
 	}
+	defer f.recount(&err)
 	defer end(&err)
 	if err := f.drop("key = ?", e.Key[:]); err != nil {
 		return err
@@ -212,11 +214,23 @@ func (f *File) shrink(nowMS int64) error {
 				most = tenant
 			}
 		}
+		before := f.bytes
 		if err := f.drop("rowid IN (SELECT rowid FROM entry WHERE tenant = ? ORDER BY made LIMIT 16)", most); err != nil {
 			return err
 		}
+		if f.bytes == before {
+			return fmt.Errorf("of %q nothing is there to make room", most)
+		}
 	}
 	return nil
+}
+
+// recount counts anew after a change that was taken back, such as on a full
+// disk: the sums have gone on without it.
+func (f *File) recount(err *error) {
+	if *err != nil {
+		*err = errors.Join(*err, f.count())
+	}
 }
 
 // drop forgets entries and keeps the sums.
@@ -295,6 +309,7 @@ func (f *File) Learn(_ context.Context, m *call.Meaning) (err error) {
 	if err != nil {
 		return err
 	}
+	defer f.recount(&err)
 	defer end(&err)
 	err = f.run("INSERT INTO meaning (part, key, tenant, model, made, expires, vector, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		m.Part[:], m.Key[:], m.Tenant, m.Model, m.Made, m.Expires, floats(m.Vector), m.Sealed)

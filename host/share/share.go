@@ -13,8 +13,13 @@ import (
 // Key names what is asked. Requests of one key are the same.
 type Key [32]byte
 
-// Leader is told when the last of those who follow has gone.
-type Leader interface{ Again() }
+// Leader is who asks for an answer that others wait for, too.
+type Leader interface {
+	// Again tells that the last of those who follow has gone.
+	Again()
+	// Left reports whether the answer is being ended, for want of anybody.
+	Left() bool
+}
 
 // Table holds the groups whose answers are underway.
 type Table struct {
@@ -94,14 +99,24 @@ func (t *Table) Join(k Key, who Leader) (g *Group, leads bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if g = t.by[k]; g != nil {
-		g.following.Add(1)
-		t.waiting.Add(1)
-		return g, false
+		if g.follow() {
+			t.waiting.Add(1)
+			return g, false
+		}
+		g.following.Add(-1) // its answer is going to break off: k is asked for anew
 	}
 	g = &Group{table: t, key: k, lead: who, turn: make(chan struct{}), mark: -1}
 	t.by[k] = g
 	t.led.Add(1)
 	return g, true
+}
+
+// follow counts one more who follows; false: the leader has left just before.
+func (g *Group) follow() bool {
+	g.following.Add(1) // first: a leader that leaves now sees it, and stays
+	g.ends.Lock()
+	defer g.ends.Unlock()
+	return g.lead == nil || !g.lead.Left()
 }
 
 // close lets nobody join any more.

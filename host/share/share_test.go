@@ -18,7 +18,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // leader counts how often it is told that nobody follows any more.
-type leader struct{ told atomic.Int64 }
+type leader struct {
+	told atomic.Int64
+	left atomic.Bool
+}
+
+func (l *leader) Left() bool { return l.left.Load() }
 
 func (l *leader) Again() { l.told.Add(1) }
 
@@ -192,4 +197,26 @@ func TestLeavingIsTold(t *testing.T) {
 			t.Error("a leader that has ended was told")
 		}
 	})
+}
+
+// TestNobodyFollowsALeaderThatHasLeft: whose answer is being ended is not
+// joined: who comes then leads anew, and ends what is its own.
+func TestNobodyFollowsALeaderThatHasLeft(t *testing.T) {
+	tab, first, second := share.New(1<<20), &leader{}, &leader{}
+	a, _ := tab.Join(share.Key{1}, first)
+	a.Begin(share.Head{Status: 200, Stream: true})
+	first.left.Store(true)
+	b, leads := tab.Join(share.Key{1}, second)
+	if !leads || a.Followed() {
+		t.Fatalf("one that comes after its leader has left leads: %t; somebody follows: %t", leads, a.Followed())
+	}
+	a.Fail(share.Failure{}) // which leaves the other where it is
+	if _, leads := tab.Join(share.Key{1}, &leader{}); leads || !b.Followed() {
+		t.Error("the end of the first group has taken the second's place")
+	}
+	b.End(share.Tail{})
+	b.Leave()
+	if s := tab.Stats(); s.Waiting != 0 || s.Groups != 0 || s.Led != 2 {
+		t.Errorf("%+v", s)
+	}
 }
