@@ -26,9 +26,10 @@ type desk struct {
 // of providers have the provider's name.
 var ownModel = &call.Model{Name: "signalbox" + anyOf}
 
-// ownBatches serves files and batches that no provider is named for.
+// ownBatches serves files and batches that no provider is named for, and all
+// batches of messages.
 func (h *Host) ownBatches(f *flight) serving {
-	if f.Provider != "" || f.inner != nil {
+	if f.inner != nil || f.Provider != "" && f.Dialect != wire.AnthropicMessages {
 		return nil
 	}
 	return h.serveBatches
@@ -36,6 +37,11 @@ func (h *Host) ownBatches(f *flight) serving {
 
 // serveBatches serves the gateway's own files and batches.
 func (h *Host) serveBatches(f *flight) (call.Answer, *wire.Error) {
+	if f.Provider != "" {
+		e := wire.Errorf(400, "provider_not_possible", "batches of messages are kept by the gateway, whichever provider's models they ask: leave x-signalbox-provider out")
+		e.Param = "provider"
+		return call.Answer{}, e
+	}
 	f.Model = ownModel
 	h.sample(f)
 	err := h.decide(f)
@@ -52,23 +58,40 @@ func (h *Host) serveBatches(f *flight) (call.Answer, *wire.Error) {
 		return call.Answer{}, h.storeFailed(f, failed, "files and batches cannot be reached now: try again later")
 	}
 	owner := batch.Owner{Tenant: tenant.Of(f.Principal), Key: f.Principal.KeyID, KeyName: f.Principal.KeyName}
-	ask := &batch.Ask{Method: f.Method, Path: f.Path, Body: f.Body, ContentType: f.ContentType, Upload: f.Upload, Wish: string(f.Header.Peek("X-Signalbox-Batch"))}
+	ask := &batch.Ask{Method: f.Method, Path: f.Path, Body: f.Body, ContentType: f.ContentType, Upload: f.Upload, Wish: string(f.Header.Peek("X-Signalbox-Batch")), Base: f.base()}
 	if f.Op == wire.OpFiles {
 		r, err := d.Files(ctx, owner, ask)
 		return h.batchAnswer(f, r), err
 	}
-	if f.Principal.Auth != "key" && f.Method == "" {
+	if f.Principal.Auth != "key" && f.Method == "" && !cancels(f.Path) {
 		return call.Answer{}, wire.Errorf(403, "batches_need_key", "a batch goes on long after a token has expired: make it with a key")
 	}
-	r, err := d.Batches(ctx, owner, ask)
+	serve := d.Batches
+	if f.Dialect == wire.AnthropicMessages {
+		serve = d.Messages
+	}
+	r, err := serve(ctx, owner, ask)
 	return h.batchAnswer(f, r), err
+}
+
+// base is where the caller has asked, "": that is not known. A proxy before the
+// gateway may have ended its TLS.
+func (f *flight) base() string {
+	host := f.Header.Peek("Host")
+	if len(host) == 0 {
+		return ""
+	}
+	if f.TLS || string(f.Header.Peek("X-Forwarded-Proto")) == "https" {
+		return "https://" + string(host)
+	}
+	return "http://" + string(host)
 }
 
 func (h *Host) batchAnswer(f *flight, r batch.Result) call.Answer {
 	f.Status = http.StatusOK
 	if r.File != nil {
 		f.Streamed = true
-		return call.Answer{Status: http.StatusOK, ContentType: "application/octet-stream", Stream: &fileStream{h: h, f: f, r: r.File}}
+		return call.Answer{Status: http.StatusOK, ContentType: r.Type, Stream: &fileStream{h: h, f: f, r: r.File}}
 	}
 	return call.Answer{Status: http.StatusOK, ContentType: "application/json", Body: r.Body}
 }
@@ -132,9 +155,10 @@ func (h *Host) startBatches(ctx context.Context) {
 // stopBatches waits for requests of batches that run, until ctx ends.
 func (h *Host) stopBatches(ctx context.Context) error {
 	h.desk.mu.Lock()
-	defer h.desk.mu.Unlock()
 	h.desk.serving = false
-	return h.desk.open.Stop(ctx)
+	open := h.desk.open
+	h.desk.mu.Unlock() // figures are asked for meanwhile
+	return open.Stop(ctx)
 }
 
 func (h *Host) batchOptions() batch.Options {

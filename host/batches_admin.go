@@ -85,11 +85,7 @@ func batchRow(b *call.Batch, now time.Time) admin.BatchRow {
 			r.ProviderStatus = string(n.Stage)
 		}
 	}
-	for _, t := range []time.Time{b.Completed, b.Broken, b.Expired, b.Cancelled} {
-		if !t.IsZero() {
-			r.Ended = t
-		}
-	}
+	r.Ended = b.Ended()
 	if b.Begun.IsZero() {
 		return r
 	}

@@ -28,7 +28,8 @@ func inspector(base string) (*inspect.Inspector, error) {
 var inspected = []string{"POST /v1/chat/completions", "POST /v1/responses", "POST /v1/messages", "POST /v1/messages/count_tokens", "POST /v1beta/models/{model}",
 	"POST /v1/completions", "POST /v1/embeddings", "POST /v1/moderations", "POST /v2/rerank", "POST /v1/images/generations", "POST /v1/images/edits",
 	"POST /v1/audio/speech", "POST /v1/audio/transcriptions", "POST /v1/audio/translations", "GET /v1/models", "POST /v1/files",
-	"GET /v1/files/{file}/content", "DELETE /v1/files/{file}", "POST /v1/batches", "GET /v1/batches/{batch}", "GET /v1/realtime"}
+	"GET /v1/files/{file}/content", "DELETE /v1/files/{file}", "POST /v1/messages/batches", "DELETE /v1/messages/batches/{batch}",
+	"GET /v1/messages/batches/{batch}/results", "POST /v1/batches", "GET /v1/batches/{batch}", "GET /v1/realtime"}
 
 // wrong lists what is wrong; whole: all tests have run.
 func wrong(i *inspect.Inspector, whole bool) []string {

@@ -90,10 +90,13 @@ type checker struct {
 	count  int // of requests
 }
 
+func newChecker(e *Endpoint, opt *Options, model func(string) *Fault) *checker {
+	return &checker{endpoint: e, opt: *opt, model: model, seen: map[[16]byte]struct{}{}, models: map[string]*Fault{}}
+}
+
 // check reads the whole file. Faults are those of the file; an error is one of
 // reading it.
 func (k *checker) check(r io.Reader, batch string) (count int, faults []Fault, err error) {
-	k.seen, k.models = map[[16]byte]struct{}{}, map[string]*Fault{}
 	k.chunk.Batch, k.chunk.First = batch, 1
 	l := newLines(r, k.opt.MaxLine)
 	for n := 1; len(k.faults) < maxFaults; n++ {

@@ -13,8 +13,8 @@ import (
 
 func checked(t testing.TB, in []byte, opt Options) (chunks []call.Chunk, count int, faults []Fault) {
 	t.Helper()
-	k := &checker{endpoint: &Endpoint{Path: "/v1/embeddings", Op: wire.OpEmbeddings}, opt: opt, model: func(string) *Fault { return nil },
-		add: func(c call.Chunk) error { chunks = append(chunks, c); return nil }}
+	k := newChecker(&Endpoint{Path: "/v1/embeddings", Op: wire.OpEmbeddings}, &opt, func(string) *Fault { return nil })
+	k.add = func(c call.Chunk) error { chunks = append(chunks, c); return nil }
 	count, faults, err := k.check(bytes.NewReader(in), "b")
 	if err != nil {
 		t.Fatal(err)

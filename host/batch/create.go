@@ -104,13 +104,9 @@ func (d *Desk) create(ctx context.Context, o Owner, q *Ask) (Result, *wire.Error
 		return Result{}, invalid("", "the body cannot be read as the JSON of a batch: %v", err)
 	}
 	opt := d.options()
-	mode := opt.Mode
-	switch q.Wish {
-	case "":
-	case call.BatchAuto, call.BatchGateway, call.BatchNative:
-		mode = q.Wish
-	default:
-		return Result{}, invalid("x-signalbox-batch", "x-signalbox-batch must be auto, native or gateway, not %q", q.Wish)
+	mode, bad := q.mode(opt.Mode)
+	if bad != nil {
+		return Result{}, bad
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	b := call.Batch{ID: newID("batch_"), Tenant: o.Tenant, Key: o.Key, KeyName: o.KeyName, State: call.BatchValidating, Mode: mode, Created: now}
@@ -129,10 +125,26 @@ func (d *Desk) create(ctx context.Context, o Owner, q *Ask) (Result, *wire.Error
 	if err := d.take(ctx, b, opt.MaxBatches); err != nil {
 		return Result{}, told(err)
 	}
-	if err := d.store.Enqueue(ctx, []call.Step{{Batch: b.ID, Chunk: lead}}); err != nil {
-		d.log.Warn("cannot queue a batch now: it is looked for again", "batch", b.ID, "err", err)
-	}
+	d.queue(ctx, b.ID)
 	return answer(showBatch(&b), nil, "batch", b.ID)
+}
+
+// mode is who is to carry out a batch, as is asked for or else as usual.
+func (q *Ask) mode(usual string) (string, *wire.Error) {
+	switch q.Wish {
+	case "":
+		return usual, nil
+	case call.BatchAuto, call.BatchGateway, call.BatchNative:
+		return q.Wish, nil
+	}
+	return "", invalid("x-signalbox-batch", "x-signalbox-batch must be auto, native or gateway, not %q", q.Wish)
+}
+
+// queue has a batch that is new worked on.
+func (d *Desk) queue(ctx context.Context, id string) {
+	if err := d.store.Enqueue(ctx, []call.Step{{Batch: id, Chunk: lead}}); err != nil {
+		d.log.Warn("cannot queue a batch now: it is looked for again", "batch", id, "err", err)
+	}
 }
 
 // take keeps a batch, unless its tenant has as many at work as it may. They

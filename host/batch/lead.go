@@ -20,10 +20,15 @@ func (d *hand) lead(ctx context.Context, b *call.Batch) (done bool, again time.D
 	case b.Over():
 		return true, 0, nil
 	case b.State == call.BatchValidating:
-		if err := d.validate(ctx, b); err != nil || b.Native == nil {
+		switch err := d.validate(ctx, b); {
+		case err != nil:
 			return false, 0, err
+		case b.Native != nil:
+			return d.native(ctx, b)
+		case b.State == call.BatchFinalizing: // each of its lines is told why
+			return false, soon / 8, nil
 		}
-		return d.native(ctx, b)
+		return false, 0, nil
 	case b.Native != nil && b.Native.Stage != call.NativeOver:
 		return d.native(ctx, b)
 	case b.State == call.BatchRunning:
@@ -81,23 +86,18 @@ func (d *hand) validate(ctx context.Context, b *call.Batch) error {
 	}
 	r, err := d.store.ReadFile(ctx, b.Input, 0)
 	if err != nil {
-		if _, gone := d.store.File(ctx, b.Tenant, b.Input); errors.Is(gone, call.ErrNoFile) {
+		if errors.Is(err, call.ErrNoFile) {
 			return d.fail(ctx, b, []Fault{{Code: "file_not_found", Message: "The input file is not there any more."}})
 		}
 		return err
 	}
 	defer r.Close()
 	var chunks []call.Chunk
-	e := endpoint(b.Endpoint)
-	k := &checker{endpoint: e, opt: opt, model: func(name string) *Fault {
-		if err := d.gateway.Check(who, e, name); err != nil {
-			return &Fault{Code: err.Code, Message: err.Message}
-		}
-		return nil
-	}, add: func(c call.Chunk) error {
+	k := d.checker(who, endpoint(b.Endpoint), &opt)
+	k.add = func(c call.Chunk) error {
 		chunks = append(chunks, c)
 		return nil
-	}}
+	}
 	count, faults, err := k.check(r, b.ID)
 	if err != nil {
 		return err
@@ -109,6 +109,16 @@ func (d *hand) validate(ctx context.Context, b *call.Batch) error {
 		return err
 	}
 	return d.begin(ctx, b, count, chunks)
+}
+
+// checker looks through requests of who for e.
+func (d *Desk) checker(who *call.Principal, e *Endpoint, opt *Options) *checker {
+	return newChecker(e, opt, func(name string) *Fault {
+		if err := d.gateway.Check(who, e, name); err != nil {
+			return &Fault{Code: err.Code, Message: err.Message}
+		}
+		return nil
+	})
 }
 
 // begin makes a batch that is in order ready for work.
@@ -137,15 +147,21 @@ func (d *Desk) begin(ctx context.Context, b *call.Batch, count int, chunks []cal
 
 const pageChunks = 200
 
-// fail ends a batch that could not begin.
+// fail ends a batch that could not begin. Where it is known how many requests
+// it has, each is told why.
 func (d *Desk) fail(ctx context.Context, b *call.Batch, faults []Fault) error {
 	text, err := json.Marshal(faults)
 	if err != nil {
 		return err
 	}
-	_, err = d.store.ChangeBatch(ctx, b.ID, func(b *call.Batch) error {
-		if b.State == call.BatchValidating {
-			b.State, b.Broken, b.Faults = call.BatchFailed, time.Now().UTC(), text
+	now := time.Now().UTC()
+	*b, err = d.store.ChangeBatch(ctx, b.ID, func(b *call.Batch) error {
+		switch {
+		case b.State != call.BatchValidating:
+		case b.Lines > 0:
+			b.State, b.Finalizing, b.Faults = call.BatchFinalizing, now, text
+		default:
+			b.State, b.Broken, b.Faults = call.BatchFailed, now, text
 		}
 		return nil
 	})
@@ -156,16 +172,20 @@ func (d *Desk) fail(ctx context.Context, b *call.Batch, faults []Fault) error {
 func (d *Desk) finish(ctx context.Context, b *call.Batch) error {
 	now := time.Now().UTC()
 	end, why := ending(b, now)
-	out, err := d.result(ctx, b, "output", func(w io.Writer) error { return d.write(ctx, b, w, call.LineDone, nil) })
+	out, err := d.result(ctx, b, "output", func(w io.Writer) error { _, err := d.write(ctx, b, w, call.LineDone, nil); return err })
 	if err != nil {
 		return err
 	}
-	faults, err := d.result(ctx, b, "error", func(w io.Writer) error { return d.write(ctx, b, w, call.LineFailed, why) })
+	var unsent int64
+	faults, err := d.result(ctx, b, "error", func(w io.Writer) (err error) {
+		unsent, err = d.write(ctx, b, w, call.LineFailed, why)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	_, err = d.store.ChangeBatch(ctx, b.ID, func(b *call.Batch) error {
-		b.State, b.Output, b.Errors = end, out, faults
+		b.State, b.Output, b.Errors, b.Unsent = end, out, faults, unsent
 		switch end {
 		case call.BatchCompleted:
 			b.Completed = now
@@ -191,9 +211,9 @@ func ending(b *call.Batch, now time.Time) (state string, why *outError) {
 		}
 		return call.BatchFailed, &outError{f[0].Code, f[0].Message}
 	case !b.Cancelling.IsZero(), b.Native != nil && b.Native.State == call.BatchCancelled:
-		return call.BatchCancelled, &outError{"batch_cancelled", "This request was not executed: the batch was cancelled."}
+		return call.BatchCancelled, &outError{codeCancelled, "This request was not executed: the batch was cancelled."}
 	case b.Done+b.Failed < b.Lines && now.After(b.Expires), b.Native != nil && b.Native.State == call.BatchExpired:
-		return call.BatchExpired, &outError{"batch_expired", "This request could not be executed before the completion window expired."}
+		return call.BatchExpired, &outError{codeExpired, "This request could not be executed before the completion window expired."}
 	}
 	return call.BatchCompleted, &outError{"batch_incomplete", "This request was not executed."}
 }
@@ -229,15 +249,15 @@ func (d *Desk) result(ctx context.Context, b *call.Batch, kind string, write fun
 }
 
 // write writes the lines of one state; with why, also that no line was sent
-// which is not there.
-func (d *Desk) write(ctx context.Context, b *call.Batch, w io.Writer, state call.LineState, why *outError) error {
+// which is not there. It tells how many nobody has carried out.
+func (d *Desk) write(ctx context.Context, b *call.Batch, w io.Writer, state call.LineState, why *outError) (unsent int64, err error) {
 	const page = 32 // each may hold a long answer
 	in := input{d: d, b: b, why: why, w: w}
 	defer in.close()
 	for from := 0; ; {
 		list, err := d.store.Lines(ctx, b.ID, from, page)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for _, l := range list {
 			var lost *outError
@@ -245,17 +265,22 @@ func (d *Desk) write(ctx context.Context, b *call.Batch, w io.Writer, state call
 				lost = errInterrupted
 			}
 			if err := in.upTo(ctx, l.Number, lost); err != nil {
-				return err
+				return 0, err
 			}
 			if l.State == state {
 				if _, err := w.Write(l.Out); err != nil {
-					return err
+					return 0, err
+				}
+				var o struct{ Error *outError }
+				if why != nil && json.Unmarshal(l.Out, &o) == nil && o.Error.unsent() { // its provider said so
+					in.unsent++
 				}
 			}
 			from = l.Number + 1
 		}
 		if len(list) < page {
-			return in.upTo(ctx, 1<<62, nil)
+			err := in.upTo(ctx, 1<<62, nil)
+			return in.unsent, err
 		}
 	}
 }
@@ -270,6 +295,8 @@ type input struct {
 	file io.ReadCloser
 	l    *lines
 	n    int // the line that was read last
+
+	unsent int64 // that it has told of
 }
 
 // upTo tells of all lines before n that it has not come to, and with last of n
@@ -280,6 +307,11 @@ func (in *input) upTo(ctx context.Context, n int, last *outError) error {
 	}
 	if in.file == nil {
 		r, err := in.d.store.ReadFile(ctx, in.b.Input, 0)
+		if errors.Is(err, call.ErrNoFile) { // it ends all the same
+			in.d.log.Error("the input of a batch is gone: its results do not tell of requests that were not sent", "batch", in.b.ID, "file", in.b.Input)
+			in.why = nil
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -304,6 +336,9 @@ func (in *input) upTo(ctx context.Context, n int, last *outError) error {
 		var t task
 		if err := json.Unmarshal(text, &t); err != nil {
 			return fmt.Errorf("cannot read line %d of file %q: %w", in.n, in.b.Input, err)
+		}
+		if why == in.why {
+			in.unsent++
 		}
 		o := outcome{ID: lineID(in.b.ID, in.n), Custom: t.ID, Error: why}
 		if _, err := in.w.Write(o.json()); err != nil {

@@ -110,6 +110,9 @@ func (d *hand) move(ctx context.Context, b *call.Batch, change func(*call.Batch)
 // giveUp is how long after its window a provider is still waited for.
 const giveUp = 24 * time.Hour
 
+// givenUp reports whether b's provider is not waited for any more.
+func givenUp(b *call.Batch) bool { return time.Now().After(b.Expires.Add(giveUp)) }
+
 // native goes on with a batch that a provider carries out.
 func (d *hand) native(ctx context.Context, b *call.Batch) (done bool, again time.Duration, err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -151,8 +154,14 @@ func reopened(b *call.Batch) string {
 	return b.State
 }
 
-// void gives back all that is reserved: nothing has been carried out.
+// void gives back all that is reserved: nothing has been carried out. Before
+// that is given back it is noted, so that nobody goes on without it.
 func (d *hand) void(ctx context.Context, b *call.Batch, change func(*call.Batch)) error {
+	if b.Native.Stage != call.NativeReserving {
+		if err := d.move(ctx, b, func(b *call.Batch) { b.Native.Stage = call.NativeReserving }); err != nil {
+			return err
+		}
+	}
 	for _, g := range b.Native.Groups {
 		if err := d.natives.Books().Redeem(ctx, g.ID, [3]int64{}); err != nil {
 			return err
@@ -168,7 +177,9 @@ func (d *hand) void(ctx context.Context, b *call.Batch, change func(*call.Batch)
 // refused ends a batch that its provider does not take: the gateway carries it
 // out, unless the caller has asked for the provider alone.
 func (d *hand) refused(ctx context.Context, b *call.Batch, f Fault) error {
-	d.log.Warn("a provider does not take a batch", "batch", b.ID, "provider", b.Native.Provider, "code", f.Code, "message", f.Message, "mode", b.Mode)
+	if b.Cancelling.IsZero() {
+		d.log.Warn("a provider does not take a batch", "batch", b.ID, "provider", b.Native.Provider, "code", f.Code, "message", f.Message, "mode", b.Mode)
+	}
 	text, err := json.Marshal([]Fault{f})
 	if err != nil {
 		return err

@@ -83,7 +83,7 @@ func (d *hand) fetch(ctx context.Context, b *call.Batch) (time.Duration, error) 
 			return 0, err
 		}
 		if failed != nil {
-			if time.Now().After(b.Expires.Add(giveUp)) {
+			if givenUp(b) {
 				return 0, d.lost(ctx, b, failed)
 			}
 			d.log.Warn("cannot fetch the results of a batch now", "batch", b.ID, "provider", b.Native.Provider, "err", failed)
@@ -95,8 +95,11 @@ func (d *hand) fetch(ctx context.Context, b *call.Batch) (time.Duration, error) 
 			return 0, err
 		}
 	}
-	d.clear(ctx, b)
-	return 0, d.move(ctx, b, func(b *call.Batch) { b.Native.Stage = call.NativeOver })
+	if err := d.move(ctx, b, func(b *call.Batch) { b.Native.Stage = call.NativeOver }); err != nil {
+		return 0, err
+	}
+	d.clear(ctx, b) // only now: nobody reads them again
+	return 0, nil
 }
 
 // clear removes what lies at the provider; what cannot be is left.

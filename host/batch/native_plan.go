@@ -88,6 +88,9 @@ func (d *hand) sheet(ctx context.Context, b *call.Batch, who *call.Principal) (*
 	if window := b.Expires.Sub(b.Created); window < nativeWindow {
 		return nil, unfit("providers take 24h, and completion_window is " + b.Window)
 	}
+	if time.Now().After(b.Expires) {
+		return nil, unfit("its completion_window is over")
+	}
 	s := &sheet{at: map[groupKey]int{}, file: derived("file-", b.ID, "native")}
 	if err := ignore(d.store.DeleteFile(ctx, keeper, s.file), call.ErrNoFile); err != nil {
 		return nil, err
@@ -239,10 +242,13 @@ func (d *hand) entrust(ctx context.Context, b *call.Batch, s *sheet, who *call.P
 	}
 	if e := d.natives.Books().Reserve(ctx, b.ID, groups); e != nil {
 		err := d.void(ctx, b, func(b *call.Batch) { b.Native, b.State = nil, reopened(b) })
-		if err == nil {
-			err = unfit(e.Message)
+		switch {
+		case err != nil:
+			return err
+		case e.Status >= 500: // it is not that there is too little
+			return e
 		}
-		return err
+		return unfit(e.Message)
 	}
 	if err := d.refuse(ctx, b, s.refused); err != nil {
 		return err

@@ -75,15 +75,15 @@ const arrives = 15 * time.Second
 func (d *hand) createAt(ctx context.Context, b *call.Batch) (time.Duration, error) {
 	if !b.Native.Asked.IsZero() {
 		r, again, err := d.find(ctx, b)
-		if err != nil || again > 0 {
+		if err != nil || again > 0 || b.Native.Stage == call.NativeOver {
 			return again, err
 		}
 		if r.ID != "" {
 			return 0, d.made(ctx, b, &r)
 		}
 	}
-	if !b.Cancelling.IsZero() {
-		return 0, d.refused(ctx, b, Fault{})
+	if !b.Cancelling.IsZero() || time.Now().After(b.Expires) {
+		return 0, d.refused(ctx, b, Fault{Code: "batch_not_taken", Message: "The provider has not taken the batch before its completion window was over."})
 	}
 	if err := d.move(ctx, b, func(b *call.Batch) { b.Native.Asked = time.Now().UTC() }); err != nil {
 		return 0, err
@@ -120,6 +120,9 @@ func (d *hand) find(ctx context.Context, b *call.Batch) (found remote, again tim
 		list, failed := d.ask(ctx, b, wire.OpBatches, http.MethodGet, path, nil)
 		if failed != nil {
 			d.log.Warn("cannot look for a batch at its provider", "batch", b.ID, "provider", b.Native.Provider, "err", failed)
+			if givenUp(b) {
+				return found, 0, d.lost(ctx, b, failed)
+			}
 			return found, rest(failed), nil
 		}
 		for _, r := range list.Data {
@@ -144,7 +147,7 @@ func (d *hand) poll(ctx context.Context, b *call.Batch) (time.Duration, error) {
 	at := "/" + url.PathEscape(b.Native.Batch)
 	r, failed := d.ask(ctx, b, wire.OpBatches, http.MethodGet, at, nil)
 	if failed != nil {
-		if time.Now().After(b.Expires.Add(giveUp)) {
+		if givenUp(b) {
 			return 0, d.lost(ctx, b, failed)
 		}
 		return rest(failed), nil
@@ -172,6 +175,9 @@ func (d *hand) poll(ctx context.Context, b *call.Batch) (time.Duration, error) {
 				d.log.Warn("cannot cancel a batch at its provider", "batch", b.ID, "provider", b.Native.Provider, "err", failed)
 			}
 		}
+	}
+	if givenUp(b) {
+		return 0, d.lost(ctx, b, wire.Errorf(502, "batch_endless", "it has not ended a day after its window: it says %q", r.Status))
 	}
 	err := d.move(ctx, b, func(b *call.Batch) {
 		n := b.Native
@@ -209,15 +215,12 @@ func (d *hand) lost(ctx context.Context, b *call.Batch, e *wire.Error) error {
 	if err != nil {
 		return err
 	}
-	left := -now.Cost
+	booked := now.Cost // by lines whose results have come: their rows are a part of what is charged
 	for _, g := range b.Native.Groups {
-		left += g.Need[call.UnitUSD]
-	}
-	for i, g := range b.Native.Groups {
 		row := Row{ID: g.ID, Asked: g.Asked, Target: g.Target, Status: 502, Class: wire.ClassServer, Code: "batch_lost", Estimated: true}
-		if i == 0 {
-			row.Cost = max(left, 0)
-		}
+		part := min(booked, g.Need[call.UnitUSD])
+		booked -= part
+		row.Cost = g.Need[call.UnitUSD] - part
 		if err := d.natives.Books().Book(b, &row); err != nil {
 			return err
 		}

@@ -27,6 +27,12 @@ type outError struct {
 	Message string `json:"message"`
 }
 
+// The codes of lines that nobody has carried out, as OpenAI has them.
+const (
+	codeCancelled = "batch_cancelled"
+	codeExpired   = "batch_expired"
+)
+
 // json is o on a line of its own.
 func (o *outcome) json() []byte {
 	var b bytes.Buffer

@@ -161,9 +161,13 @@ func (r *run) line(ctx context.Context, n int, t *task) error {
 	if err != nil {
 		return err
 	}
-	if r.broken.Load() != nil || r.halted(ctx) {
+	halted, err := r.halted(ctx)
+	if err == nil && (halted || r.broken.Load() != nil) {
+		err = errHalted
+	}
+	if err != nil {
 		r.paces.leave(p, paceKept, model, r.batch.Key, "", 0)
-		return errHalted
+		return err
 	}
 	one := *t
 	r.requests.Go(func() { r.request(ctx, n, &one, p, model) })
@@ -179,17 +183,16 @@ func modelOf(body json.RawMessage) string {
 }
 
 // halted looks now and then whether the batch is to go on.
-func (r *run) halted(ctx context.Context) bool {
+func (r *run) halted(ctx context.Context) (bool, error) {
 	if time.Now().After(r.batch.Expires) {
-		return true
+		return true, nil
 	}
-	if r.looked++; r.looked%32 != 1 {
-		return r.batch.State != call.BatchRunning
+	if r.looked++; r.looked%32 == 1 {
+		b, err := r.store.Batch(ctx, r.batch.ID)
+		if err != nil {
+			return false, err
+		}
+		r.batch.State = b.State
 	}
-	b, err := r.store.Batch(ctx, r.batch.ID)
-	if err != nil {
-		return true
-	}
-	r.batch.State = b.State
-	return b.State != call.BatchRunning
+	return r.batch.State != call.BatchRunning, nil
 }

@@ -23,13 +23,15 @@ type Ask struct {
 	Body        []byte
 	ContentType string
 	Upload      call.Upload // nil: Body is all
-	Wish        string      // where a batch is to be run: "auto" or "gateway"
+	Wish        string      // where a batch is to be run: "auto", "native" or "gateway"
+	Base        string      // "https://host" that the caller has asked, "": not known
 }
 
 // Result is an answer: a body, or a file to be read.
 type Result struct {
 	Body []byte
 	File io.ReadCloser
+	Type string // of File
 }
 
 // address is a path taken apart.
@@ -217,5 +219,5 @@ func (d *Desk) content(ctx context.Context, o Owner, id string) (Result, *wire.E
 	if err != nil {
 		return Result{}, named(err, "file", id)
 	}
-	return Result{File: r}, nil
+	return Result{File: r, Type: "application/octet-stream"}, nil
 }

@@ -31,15 +31,14 @@ func (d *Desk) upload(ctx context.Context, o Owner, q *Ask) (Result, *wire.Error
 	}
 	opt := d.options()
 	var f form
-	if err := q.parts(params["boundary"], func(r *multipart.Reader) error { return f.read(r, nil) }); err != nil { // the file may come before its purpose
+	parts := func(read func(*multipart.Reader) error) error {
+		return q.reading(func(r io.Reader) error { return read(multipart.NewReader(r, params["boundary"])) })
+	}
+	if err := parts(func(r *multipart.Reader) error { return f.read(r, nil) }); err != nil { // the file may come before its purpose
 		return Result{}, told(err)
 	}
 	if err := f.check(); err != nil {
 		return Result{}, err
-	}
-	used, err := d.store.FilesSize(ctx, o.Tenant)
-	if err != nil {
-		return Result{}, told(err)
 	}
 	keep := opt.KeepFiles
 	if f.life != nil {
@@ -47,17 +46,25 @@ func (d *Desk) upload(ctx context.Context, o Owner, q *Ask) (Result, *wire.Error
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	file := call.File{ID: newID("file-"), Tenant: o.Tenant, Name: f.name, Purpose: f.purpose, Created: now, Expires: now.Add(keep)}
-	room := opt.MaxFiles - used
-	err = q.parts(params["boundary"], func(r *multipart.Reader) error {
+	err = parts(func(r *multipart.Reader) error {
 		return (&form{}).read(r, func(r io.Reader) (err error) {
-			file, err = d.store.PutFile(ctx, file, &bounded{r: r, file: opt.MaxFile, all: room})
+			file, err = d.keep(ctx, file, r, &opt)
 			return err
 		})
 	})
-	if err == nil {
-		err = d.within(ctx, &file, opt.MaxFiles)
-	}
 	return answer(showFile(&file), err, "file", file.ID)
+}
+
+// keep keeps what r reads as a file, within the room of its tenant.
+func (d *Desk) keep(ctx context.Context, f call.File, r io.Reader, opt *Options) (call.File, error) {
+	used, err := d.store.FilesSize(ctx, f.Tenant)
+	if err != nil {
+		return f, err
+	}
+	if f, err = d.store.PutFile(ctx, f, &bounded{r: r, file: opt.MaxFile, all: opt.MaxFiles - used}); err != nil {
+		return f, err
+	}
+	return f, d.within(ctx, &f, opt.MaxFiles)
 }
 
 // within takes a file back where others that came at the same time have taken
@@ -70,10 +77,10 @@ func (d *Desk) within(ctx context.Context, f *call.File, most int64) error {
 	return errors.Join(d.store.DeleteFile(ctx, f.Tenant, f.ID), errQuota)
 }
 
-// parts has the upload's form read, once. Whoever sends it has ended by then.
-func (q *Ask) parts(boundary string, read func(*multipart.Reader) error) error {
+// reading has the body read, once. Whoever sends it has ended by then.
+func (q *Ask) reading(read func(io.Reader) error) error {
 	if q.Upload == nil {
-		return read(multipart.NewReader(bytes.NewReader(q.Body), boundary))
+		return read(bytes.NewReader(q.Body))
 	}
 	pr, pw := io.Pipe()
 	sent := make(chan struct{})
@@ -81,7 +88,7 @@ func (q *Ask) parts(boundary string, read func(*multipart.Reader) error) error {
 		defer close(sent)
 		pw.CloseWithError(q.Upload.Send(pw, 0, q.Upload.Size()))
 	}()
-	err := read(multipart.NewReader(pr, boundary))
+	err := read(pr)
 	pr.Close()
 	<-sent
 	return err

@@ -133,15 +133,13 @@ func (d *Desk) tidy(ctx context.Context, every bool) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if err := d.resume(ctx, id, every); err != nil {
-			return err
-		}
+	for _, id := range ids { // what is wrong with one does not hold up the others
+		err = errors.Join(err, d.resume(ctx, id, every))
 	}
-	if !every {
-		return nil
+	if every {
+		err = errors.Join(err, d.prune(ctx, time.Now()))
 	}
-	return d.prune(ctx, time.Now())
+	return err
 }
 
 // resume queues what is to be done on a batch next.

@@ -45,6 +45,7 @@ type Batch struct {
 	Faults                   []byte // JSON list of why it failed, nil: it did not
 	OutputLife               int64  // seconds that its results are kept, 0: as configured
 	Lines, Done, Failed      int64  // Done: answered well
+	Unsent                   int64  // that nobody has carried out, once it is over
 	Cost                     int64  // nano-dollars, so far
 
 	Mode   string  // who carries it out: BatchAuto until that is decided
@@ -113,6 +114,16 @@ func (b *Batch) Over() bool {
 	return false
 }
 
+// Ended is when b was over, zero: it is not.
+func (b *Batch) Ended() time.Time {
+	for _, t := range [...]time.Time{b.Completed, b.Broken, b.Expired, b.Cancelled} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
 // Counts are how many of b's requests were answered well and not, as far as is
 // known: its provider tells before the answers are here.
 func (b *Batch) Counts() (done, failed int64) {
@@ -165,6 +176,7 @@ type Step struct {
 type FilesQuery struct {
 	Tenant    string // "": of all
 	Purpose   string // of files, "": any
+	Prefix    string // of ids of batches, "": any
 	After     string // the id before the page, "": from the beginning
 	Most      int
 	Ascending bool // oldest first

@@ -65,6 +65,7 @@ type folder struct {
 var folders = []folder{
 	{"/v1/files", "GET POST DELETE", endpoint{wire.OpFiles, wire.OpenAIFiles, formUpload}},
 	{"/v1/batches", "GET POST", endpoint{wire.OpBatches, wire.OpenAIBatches, formJSON}},
+	{"/v1/messages/batches", "GET POST DELETE", endpoint{wire.OpBatches, wire.AnthropicMessages, formAny}},
 	{"/v1/pipelines", "GET POST", endpoint{wire.OpPipeline, wire.Raw, formAny}},
 }
 

@@ -26,6 +26,9 @@ type Batches interface {
 	// Unfinished returns the ids of a tenant's batches that are not over, oldest
 	// first; "" as tenant: of all.
 	Unfinished(ctx context.Context, tenant string) ([]string, error)
+	// DeleteBatch forgets one that is over, with its lines. call.ErrNoBatch: there
+	// is none that is.
+	DeleteBatch(ctx context.Context, id string) error
 	// PruneBatches forgets a bounded number of batches that were over before
 	// over, and of lines and chunks of those over by now, and tells whether there is more.
 	PruneBatches(ctx context.Context, over time.Time) (more bool, err error)
@@ -42,7 +45,7 @@ type Files interface {
 	File(ctx context.Context, tenant, id string) (call.File, error)
 	// Files returns a page, newest first unless asked otherwise.
 	Files(ctx context.Context, q call.FilesQuery) ([]call.File, error)
-	// ReadFile reads the bytes from from on.
+	// ReadFile reads the bytes from from on. call.ErrNoFile: they are gone.
 	ReadFile(ctx context.Context, id string, from int64) (io.ReadCloser, error)
 	// DeleteFile forgets the tenant's file, "" as tenant: anybody's.
 	// call.ErrFileUsed: a batch that is not over reads it.

@@ -11,8 +11,6 @@ import (
 	"github.com/signalbox-ai/signalbox/host/call"
 )
 
-var errGone = errors.New("its bytes are gone")
-
 // CreateBatch implements store.Batches.
 func (s *Store) CreateBatch(ctx context.Context, b call.Batch) error {
 	doc, err := json.Marshal(&b)
@@ -87,7 +85,7 @@ func (s *Store) ChangeBatch(ctx context.Context, id string, change func(*call.Ba
 
 // Batches implements store.Batches.
 func (s *Store) Batches(ctx context.Context, q call.FilesQuery) ([]call.Batch, error) {
-	all, err := list(ctx, s, readBatch, batchColumns+page("batch", q, "$2 = ''"), q.Tenant, "", q.After)
+	all, err := list(ctx, s, readBatch, batchColumns+page("batch", q, "($2 = '' OR id LIKE $2 || '%')"), q.Tenant, q.Prefix, q.After)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list batches: %w", err)
 	}
@@ -111,6 +109,34 @@ func (s *Store) Unfinished(ctx context.Context, tenant string) ([]string, error)
 // prunedLines is how many lines one step of pruning takes: each may hold a long answer.
 const prunedLines = 2000
 
+// pruneLines forgets a bounded number of a batch's lines, and its chunks with the last.
+func (s *Store) pruneLines(ctx context.Context, id string) (more bool, err error) {
+	n, err := s.exec(ctx, fmt.Sprintf("DELETE FROM batch_line WHERE batch = $1 AND n IN (SELECT n FROM batch_line WHERE batch = $1 LIMIT %d)", prunedLines), id)
+	if err != nil || n == prunedLines {
+		return true, err
+	}
+	_, err = s.exec(ctx, "DELETE FROM batch_chunk WHERE batch = $1", id)
+	return false, err
+}
+
+// DeleteBatch implements store.Batches.
+func (s *Store) DeleteBatch(ctx context.Context, id string) error {
+	over, err := list(ctx, s, readText, "SELECT id FROM batch WHERE id = $1 AND ended > 0", id)
+	if err == nil && len(over) == 0 {
+		err = call.ErrNoBatch
+	}
+	for more := err == nil; more && err == nil; { // lines first: nobody looks for those of a batch that is gone
+		more, err = s.pruneLines(ctx, id)
+	}
+	if err == nil {
+		_, err = s.exec(ctx, "DELETE FROM batch WHERE id = $1 AND ended > 0", id)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot delete batch %q: %w", id, err)
+	}
+	return nil
+}
+
 // PruneBatches implements store.Batches.
 func (s *Store) PruneBatches(ctx context.Context, over time.Time) (more bool, err error) {
 	fail := func(err error) (bool, error) { return false, fmt.Errorf("cannot forget batches: %w", err) }
@@ -120,15 +146,10 @@ func (s *Store) PruneBatches(ctx context.Context, over time.Time) (more bool, er
 		return fail(err)
 	}
 	for _, id := range ids {
-		n, err := s.exec(ctx, fmt.Sprintf("DELETE FROM batch_line WHERE batch = $1 AND n IN (SELECT n FROM batch_line WHERE batch = $1 LIMIT %d)", prunedLines), id)
-		if err != nil {
+		if more, err := s.pruneLines(ctx, id); err != nil {
 			return fail(err)
-		}
-		if n == prunedLines {
+		} else if more {
 			return true, nil
-		}
-		if _, err := s.exec(ctx, "DELETE FROM batch_chunk WHERE batch = $1", id); err != nil {
-			return fail(err)
 		}
 	}
 	n, err := s.exec(ctx, fmt.Sprintf("DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE ended > 0 AND ended < $1 ORDER BY seq LIMIT %d)", pruned), millis(over))

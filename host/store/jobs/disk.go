@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/disk"
 )
 
@@ -71,7 +72,7 @@ func (f *folder) read(_ context.Context, id string, from int64) (io.ReadCloser, 
 	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errGone
+		return nil, fmt.Errorf("its bytes are gone: %w", call.ErrNoFile)
 	}
 	if err == nil && from > 0 {
 		if _, err = file.Seek(from, io.SeekStart); err != nil {

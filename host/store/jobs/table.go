@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"io"
 	"time"
+
+	"github.com/signalbox-ai/signalbox/host/call"
 )
 
 // part is how much of a file lies in one row.
@@ -39,6 +41,15 @@ func (t table) read(ctx context.Context, id string, from int64) (io.ReadCloser, 
 	r := &parts{ctx: ctx, t: t, id: id, n: int(from / part)}
 	if err := r.next(); err != nil {
 		return nil, err
+	}
+	if r.end {
+		there, err := t.s.known(ctx, id)
+		if err == nil && !there { // else it is empty, or read from its end
+			err = call.ErrNoFile
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	r.left = r.left[min(from%part, int64(len(r.left))):]
 	return r, nil
