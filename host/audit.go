@@ -222,7 +222,11 @@ func (a *auditor) Entries(ctx context.Context, q admin.AuditQuery) (any, error) 
 		if err != nil {
 			return nil, err
 		}
+		reached := false
 		for i := range rows {
+			if reached = q.Before > 0 && rows[i].Seq >= q.Before; reached {
+				break
+			}
 			if body, ok := selected(&rows[i], &q); ok {
 				list = append(list, body)
 			}
@@ -231,7 +235,7 @@ func (a *auditor) Entries(ctx context.Context, q admin.AuditQuery) (any, error) 
 		if !q.OldestFirst && len(list) > q.Most {
 			list = slices.Delete(list, 0, len(list)-q.Most)
 		}
-		if len(rows) < page.Most || q.Seq > 0 || q.OldestFirst && len(list) >= q.Most {
+		if reached || len(rows) < page.Most || q.Seq > 0 || q.OldestFirst && len(list) >= q.Most {
 			break
 		}
 	}

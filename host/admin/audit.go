@@ -57,6 +57,7 @@ type AuditLog interface {
 // AuditQuery selects entries, the newest Most in their order.
 type AuditQuery struct {
 	After, Seq  int64
+	Before      int64 // entries of lower numbers, 0: all
 	From, To    time.Time
 	Who, What   string // parts of who, and of action or object
 	Outcome     string
@@ -264,7 +265,7 @@ func (s *Server) auditEntries(_ http.ResponseWriter, r *http.Request) (any, erro
 		return nil
 	}
 	most := int64(q.Most)
-	err := errors.Join(number("after", &q.After), number("seq", &q.Seq), number("most", &most), moment("since", &q.From), moment("until", &q.To))
+	err := errors.Join(number("after", &q.After), number("before", &q.Before), number("seq", &q.Seq), number("most", &most), moment("since", &q.From), moment("until", &q.To))
 	var e *wire.Error
 	if errors.As(err, &e) {
 		return nil, e

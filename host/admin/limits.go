@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -72,8 +73,8 @@ func (s *Server) showLimits(_ http.ResponseWriter, r *http.Request) (any, error)
 
 func (s *Server) putLimits(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var q struct {
-		Limits   []call.Limit `json:"limits"`
-		Revision int64        `json:"revision"`
+		Limits   []json.RawMessage `json:"limits"`
+		Revision int64             `json:"revision"`
 	}
 	if err := strict(r.Body, &q); err != nil {
 		return nil, invalid("cannot read the body: %v", err)
@@ -81,12 +82,16 @@ func (s *Server) putLimits(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if n := len(q.Limits); n == 0 || n > MaxLimits {
 		return nil, invalid("limits has %d entries: give 1 to %d, or remove them with DELETE", n, MaxLimits)
 	}
-	for i, l := range q.Limits {
-		if l.Scope != "" {
+	limits := make([]call.Limit, len(q.Limits))
+	for i, text := range q.Limits { // one by one: the error names the entry
+		if err := json.Unmarshal(text, &limits[i]); err != nil {
+			return nil, invalid("limits[%d]: %v", i, err)
+		}
+		if l := limits[i]; l.Scope != "" {
 			return nil, invalid("limits[%d].scope is %q: the scope is in the path, leave it out", i, l.Scope)
 		}
 	}
-	return s.opt.Limits.PutLimits(r.Context(), scopeOf(r), q.Limits, q.Revision)
+	return s.opt.Limits.PutLimits(r.Context(), scopeOf(r), limits, q.Revision)
 }
 
 // The errors that Limits answers with.

@@ -64,7 +64,7 @@ func TestBatchesAreSeen(t *testing.T) {
 	if eval[int](b, `[...document.querySelectorAll('main button')].filter((e) => e.textContent.includes('Cancel')).length`) != 0 {
 		t.Error("a batch that is done can be cancelled")
 	}
-	slow := g.batch("demo/echo?latency_ms=300", 400)
+	slow := g.batch("demo/echo?latency_ms=3000", 400)
 	b.visit("#/batches/" + slow)
 	b.click("button", "Cancel…")
 	b.click("dialog button", "Cancel the batch")

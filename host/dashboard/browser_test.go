@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
@@ -24,6 +25,9 @@ import (
 
 // shots is where pictures of pages are left for people to look at.
 var shots = filepath.Join("..", "..", "bin", "screenshots")
+
+// startFor is what a browser that nobody has started yet may take.
+const startFor = 3 * time.Minute
 
 // patience is for how long something may take to show: a machine may be busy.
 const patience = time.Minute
@@ -39,7 +43,8 @@ var (
 func theBrowser(t testing.TB) context.Context {
 	t.Helper()
 	browserOnce.Do(func() {
-		opts := []chromedp.ExecAllocatorOption{chromedp.Headless, chromedp.Flag("lang", "en-GB")}
+		opts := []chromedp.ExecAllocatorOption{chromedp.Headless, chromedp.Flag("lang", "en-GB"), chromedp.WSURLReadTimeout(startFor),
+			chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true)} // a microphone that beeps, and is allowed
 		if os.Geteuid() == 0 {
 			opts = append(opts, chromedp.NoSandbox)
 		}
@@ -96,9 +101,18 @@ func openTab(t testing.TB, g *gateway) *tab {
 		if t.Failed() {
 			b.shot("failed-" + strings.ReplaceAll(t.Name(), "/", "-"))
 		}
+		b.leave()
 	})
 	b.run(chromedp.Navigate(g.admin + "/"))
 	return b
+}
+
+// leave signs out: so many browsers may be signed in, and no more. The gateway may
+// have ended before.
+func (b *tab) leave() {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	_, _ = chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](`import(document.querySelector('script[type=module]')?.src.replace('shell', 'api')).then((api) => api.user.signed_in && api.signOut()).then(() => {}, () => {})`, chromedp.EvalAwaitPromise))
 }
 
 func (b *tab) hear(event any) {
@@ -226,12 +240,24 @@ func (b *tab) settled() {
 	b.until(`document.querySelector('main h1') && !document.querySelector('.skeleton, [aria-busy=true]')`)
 }
 
-// click clicks the first one that is seen of the selector and has the text.
+// click clicks the first one that is seen of the selector and has the text, once
+// it lies still and nothing lies over it.
 func (b *tab) click(selector, text string) {
 	b.t.Helper()
 	find := `[...document.querySelectorAll(` + quote(selector) + `)].find((e) => e.textContent.includes(` + quote(text) + `) && e.checkVisibility() && !e.disabled)`
 	b.until(find)
-	at := eval[[]float64](b, `(() => { const e = `+find+`; e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`)
+	at := eval[[]float64](b, `new Promise((done) => {
+		let last = '', tries = 0;
+		const look = () => {
+			const e = `+find+`;
+			e?.scrollIntoView({block: 'center'});
+			const r = e?.getBoundingClientRect(), x = r?.x + r?.width / 2, y = r?.y + r?.height / 2, now = [x, y].join();
+			if (e && now === last && e.contains(document.elementFromPoint(x, y)) || ++tries > 200) return done([x || 0, y || 0]);
+			last = now;
+			setTimeout(look, 15);
+		};
+		look();
+	})`)
 	b.run(chromedp.MouseClickXY(at[0], at[1]))
 }
 
@@ -242,6 +268,20 @@ func (b *tab) fill(name, text string) {
 	b.until(find)
 	eval[chromedp.Void](b, find+`.focus(), `+find+`.select?.()`)
 	call(b, input.InsertText, input.InsertTextParams{Text: text})
+}
+
+// choose picks a file of the disk for the file input that the selector finds.
+func (b *tab) choose(selector, file string) {
+	b.t.Helper()
+	b.until(`document.querySelector(` + quote(selector) + `)`)
+	found := call(b, runtime.Evaluate, runtime.EvaluateParams{Expression: `document.querySelector(` + quote(selector) + `)`})
+	call(b, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: []string{file}, ObjectID: found.Result.ObjectID})
+}
+
+// set chooses an option of the select of that name.
+func (b *tab) set(name, value string) {
+	b.t.Helper()
+	eval[chromedp.Void](b, `(() => { const s = (document.querySelector('dialog[open]') ?? document).querySelector('select[name="`+name+`"]'); s.value = `+quote(value)+`; s.dispatchEvent(new Event('change', {bubbles: true})); })()`)
 }
 
 // key presses one key as a person does: the page may keep its letter from being typed.

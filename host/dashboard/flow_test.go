@@ -146,8 +146,11 @@ func TestLedgerToRequest(t *testing.T) {
 func TestNamesAreText(t *testing.T) {
 	t.Parallel()
 	g := theGateway(t)
-	g.ask("POST", "/admin/teams", `{"name":"xss","title":`+quote(evil)+`}`, nil)
-	g.ask("POST", "/admin/keys", `{"name":"xss","team":"xss","attrs":{"note":`+quote(evil)+`},"user":`+quote(evil)+`}`, nil)
+	for _, made := range [][2]string{{"teams", `{"name":"xss","title":` + quote(evil) + `}`}, {"keys", `{"name":"xss","team":"xss","attrs":{"note":` + quote(evil) + `},"user":` + quote(evil) + `}`}} {
+		if status, body := send(t, "POST", g.admin+"/admin/"+made[0], ownerToken, made[1]); status != 200 && status != 409 { // which is of the run before
+			t.Fatalf("%s: %d %s", made[0], status, body)
+		}
+	}
 	g.chat(callerKey, "demo/"+evil, "hello")
 	g.chat(callerKey, "demo/<script>document.title='harmed'</script>", "hello")
 	b := openTab(t, g)

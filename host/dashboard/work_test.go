@@ -4,8 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -108,27 +106,52 @@ func TestProviderFallsAndRecovers(t *testing.T) {
 	b.shot("provider-recovered")
 }
 
-// TestRouteIsPromotedAndRolledBack by clicks, from its push on.
+// TestRouteIsPromotedAndRolledBack by clicks, from its push on: in the shadow, as
+// a canary that is ended and one that is promoted.
 func TestRouteIsPromotedAndRolledBack(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, workConfig(t))
-	code, err := os.ReadFile(filepath.Join(bin, "plugins", "routes", "round-robin.wasm"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := json.Marshal(map[string]string{"code": base64.StdEncoding.EncodeToString(code), "why": harm})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.ask("POST", "/admin/routes/priority/versions", string(body), nil)
 	b := openTab(t, g)
 	b.signIn(operatorToken)
 	b.visit("#/routes")
+	b.click("button", "Push a version")
+	b.choose("dialog [name=code]", filepath.Join(bin, "plugins", "routes", "round-robin.wasm"))
+	b.fill("why", harm)
+	b.shot("route-push")
+	b.click("dialog button[type=submit]", "Push")
 	b.until(`document.querySelectorAll('tbody tr').length === 2`)
+	b.settled()
 	first := eval[string](b, `document.querySelector('tr:has(.badge.good) code').title`)
 	b.click("tbody button", "Shadow")
 	b.sees("decides beside the version in use")
 	g.chat(callerKey, "steady", "compare")
+
+	// On a share of requests, and no longer.
+	canary := func() {
+		t.Helper()
+		b.click("tbody button", "Canary")
+		b.fill("share", "100")
+		b.set("by", "request")
+		b.fill("why", "to be tried")
+		b.click("dialog button[type=submit]", "Start")
+		b.until(`document.querySelector('.facts')?.innerText.includes('on 100 % by request')`)
+		b.settled()
+		if status := g.chat(callerKey, "steady", "by the canary"); status != 200 {
+			t.Errorf("with a canary a request is answered with %d", status)
+		}
+	}
+	canary()
+	b.shot("route-canary")
+	b.click("button", "End the canary")
+	b.fill("why", "enough was seen")
+	b.press(kb.Enter)
+	b.sees("The canary has ended")
+	b.until(`!document.querySelector('.facts')?.innerText.includes('by request') && document.querySelector('tr:has(.badge.good) code')?.title === ` + quote(first) + ``)
+	b.settled()
+	b.click("tbody button", "Shadow") // which is proof enough for the next one
+	b.until(`[...document.querySelectorAll('tbody .badge')].some((e) => e.textContent === 'shadow')`)
+	b.settled()
+	canary()
 	b.click("tbody button", "Promote")
 	b.fill("why", "it was tried")
 	eval[chromedp.Void](b, `document.querySelector('dialog [name=force]').click()`)
@@ -141,6 +164,10 @@ func TestRouteIsPromotedAndRolledBack(t *testing.T) {
 	if status := g.chat(callerKey, "steady", "hello"); status != 200 {
 		t.Errorf("with the new version a request is answered with %d", status)
 	}
+	b.click("tbody button", "Shadow")
+	b.until(`[...document.querySelectorAll('tbody .badge')].some((e) => e.textContent === 'shadow')`)
+	b.settled()
+	canary() // which is not what is rolled back
 	b.click("button", "Roll back")
 	b.fill("why", "it was worse")
 	b.press(kb.Enter)
@@ -234,116 +261,6 @@ func (b *tab) noMarkup() {
 	}
 }
 
-// attach gives a file to the input of that name.
-func (b *tab) attach(name, file, kind string, data []byte) {
-	b.t.Helper()
-	b.until(`document.querySelector('input[type=file][name=` + name + `]')`)
-	eval[chromedp.Void](b, `(() => { const i = document.querySelector('input[type=file][name=`+name+`]'), d = new DataTransfer(); d.items.add(new File([Uint8Array.from(atob('`+base64.StdEncoding.EncodeToString(data)+
-		`'), (c) => c.charCodeAt(0))], `+quote(file)+`, {type: '`+kind+`'})); i.files = d.files; i.dispatchEvent(new Event('change', {bubbles: true})); })()`)
-}
-
-// sound is half a second of silence as a WAV file.
-func sound() []byte {
-	const n = 8000
-	head := []byte("RIFF\x64\x1f\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\x40\x1f\x00\x00")
-	return append(head, make([]byte, n)...)
-}
-
-// pixel is a PNG.
-var pixel = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x04\x00\x00\x00\xb5\x1c\x0c\x02\x00\x00\x00\x0bIDATx\xdac\xfc\xff\x1f\x00\x03\x03\x02\x00\xef\xbf\xa7\xdb\x00\x00\x00\x00IEND\xaeB`\x82")
-
-// TestPlaygroundChat: several turns that stream, with a picture and a sound, in
-// the operator's own name and with a key; what it costs is seen, and hostile
-// text stays text.
-func TestPlaygroundChat(t *testing.T) {
-	t.Parallel()
-	g := theGateway(t)
-	b := openTab(t, g)
-	b.signIn(operatorToken)
-	b.visit("#/playground?model=smart")
-	say := func(text string, answers int) {
-		t.Helper()
-		b.fill("message", text)
-		b.press(kb.Enter)
-		b.until(`document.querySelectorAll('.said.assistant .meta').length === ` + itoa(answers) + ` && !document.querySelector('.composer [type=submit]').disabled`)
-	}
-	say(harm, 1)
-	b.sees(harm)
-	b.noMarkup()
-	b.attach("picture", "pixel.png", "image/png", pixel)
-	b.attach("sound", harm+".wav", "audio/wav", sound())
-	b.until(`document.querySelectorAll('.attached li').length === 2`)
-	say("What is this?", 2)
-	b.until(`document.querySelector('.said.user img') && document.querySelector('.said.user audio')`)
-	if costs := eval[[]string](b, `[...document.querySelectorAll('.said .meta b')].map((e) => e.textContent)`); len(costs) != 2 || !strings.HasPrefix(costs[1], "$0.0") {
-		t.Errorf("the answers cost %q", costs)
-	}
-	b.noMarkup()
-	b.shot("playground-chat")
-	id := eval[string](b, `document.querySelector('.said .meta a').hash.split('/').at(-1)`)
-	g.until("/admin/ledger/"+id, `"origin":"playground"`)
-
-	// With a key that may not: the refusal is shown where the answer would be.
-	b.fill("key", internKey)
-	b.fill("message", "hello")
-	b.press(kb.Enter)
-	b.sees("interns cannot ask smart: ask for parrot/green")
-	if said := b.complaints(); len(said) != 1 || !strings.Contains(said[0], "403") {
-		t.Errorf("the console says %q; want the refusal alone", said)
-	}
-	if kept := eval[string](b, `JSON.stringify(localStorage) + JSON.stringify(sessionStorage) + location.href`); strings.Contains(kept, internKey) {
-		t.Error("the key is kept beyond the page")
-	}
-
-	// Side by side, and an answer that is stopped.
-	b.fill("key", callerKey)
-	eval[chromedp.Void](b, `(() => { const set = (n, v) => { const s = document.querySelector('[name=' + n + ']'); s.value = v; s.dispatchEvent(new Event('change', {bubbles: true})); }; set('other', 'demo/think'); })()`)
-	say("Compare", 2)
-	b.until(`[...document.querySelectorAll('.thought')].some((e) => e.checkVisibility())`)
-	b.shot("playground-compare")
-}
-
-func itoa(n int) string { return string(rune('0' + n)) }
-
-// TestPlaygroundStops: Stop ends an answer that is being written, and its request.
-func TestPlaygroundStops(t *testing.T) {
-	t.Parallel()
-	g := theGateway(t)
-	b := openTab(t, g)
-	b.signIn(operatorToken)
-	b.visit("#/playground?model=demo/echo%3Fchunk_delay_ms%3D50")
-	b.fill("message", strings.Repeat("word ", 300))
-	b.press(kb.Enter)
-	b.until(`document.querySelector('.said.assistant .text')?.textContent.length > 10`)
-	b.click("button", "Stop")
-	b.sees("Stopped.")
-	b.until(`!document.querySelector('.composer [type=submit]').disabled`)
-	g.until("/admin/ledger?origin=playground", `"status":499`)
-}
-
-// TestPlaygroundMedia: speech, pictures and transcriptions.
-func TestPlaygroundMedia(t *testing.T) {
-	t.Parallel()
-	g := theGateway(t)
-	b := openTab(t, g)
-	b.signIn(operatorToken)
-	b.visit("#/playground")
-	b.click("button", "Speech")
-	b.fill("input", "hello")
-	b.click("button[type=submit]", "Speak")
-	b.until(`document.querySelector('.play audio') && document.querySelector('.play .meta a')`)
-	b.click("button", "Pictures")
-	b.fill("prompt", harm)
-	b.click("button[type=submit]", "Make")
-	b.until(`document.querySelector('.pictures img')?.naturalWidth > 0`)
-	b.noMarkup()
-	b.click("button", "Transcription")
-	b.attach("file", "note.wav", "audio/wav", sound())
-	b.click("button[type=submit]", "Transcribe")
-	b.sees("bytes of audio")
-	b.shot("playground-transcription")
-}
-
 // TestCredentialFromBirthToEnd: an owner adds, rotates and removes one; an
 // operator cannot.
 func TestCredentialFromBirthToEnd(t *testing.T) {
@@ -380,26 +297,31 @@ func TestCredentialFromBirthToEnd(t *testing.T) {
 	}
 }
 
-// TestBundleIsRolledBack: pushed twice, and back at a click.
+// TestBundleIsRolledBack: pushed twice and back, by clicks.
 func TestBundleIsRolledBack(t *testing.T) {
 	t.Parallel()
 	config := workConfig(t)
 	from, _, _ := strings.Cut(config, "\npolicy: ")
 	_, rest, _ := strings.Cut(config, "\nobjectives: ")
 	g := startGateway(t, from+"\npolicy: {bundle: \"store:\"}\nobjectives: "+rest)
-	push := func(why string) {
-		t.Helper()
-		body, err := json.Marshal(map[string]string{"bundle": base64.StdEncoding.EncodeToString(bundleOf(t, why)), "why": why})
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.ask("POST", "/admin/policy/bundles", string(body), nil)
-	}
-	push("first")
-	push(harm)
 	b := openTab(t, g)
 	b.signIn(ownerToken)
 	b.visit("#/policies?view=bundles")
+	for i, text := range []string{"first", harm} {
+		file := filepath.Join(t.TempDir(), "bundle.tar.gz")
+		if err := os.WriteFile(file, bundleOf(t, text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.click("button", "Push a bundle")
+		b.choose("dialog [name=bundle]", file)
+		b.fill("why", text)
+		b.click("dialog button[type=submit]", "Push")
+		b.until(`[...document.querySelectorAll('tr:has(.badge.good)')].some((r) => r.innerText.includes(` + quote(text) + `)) && !document.querySelector('dialog')`)
+		b.settled()
+		if n := eval[int](b, `document.querySelectorAll('section:first-child tbody tr').length`); n != i+1 {
+			t.Errorf("after push %d there are %d bundles", i+1, n)
+		}
+	}
 	b.sees(harm)
 	b.noMarkup()
 	b.shot("policies-bundles")

@@ -20,6 +20,9 @@ export function budgetBar(b) {
   return bar({label: `${b.name}, ${b.window}`, used: b.spent, reserved: b.reserved, max: b.max || b.warns_at || 0, warns: b.warns_at, expected, text, soft: !b.max});
 }
 
+// beyond is what becomes of requests once a budget is used up.
+const beyond = (b) => (b.max ? {warn: 'a warning', clamp: 'answers are cut', stream: 'answers end'}[b.on_exceed] ?? 'requests are refused' : b.warns_at ? 'a warning' : '–');
+
 const share = (b) => (b.max || b.warns_at ? b.spent / (b.max || b.warns_at) : 0);
 
 // worry says what is wrong with a budget: {kind, what, text}, or nothing.
@@ -39,7 +42,7 @@ export async function loadBudgets(api, options) {
 
 export const budgetTable = (list) => table({
   caption: 'Budgets', rows: list, sort: {key: 'used', down: true}, csv: 'budgets',
-  nothing: ['No budget has been spent from yet.', 'Give one to a key when you make it, or to a team with signalbox limit set.'],
+  nothing: ['No budget has been spent from yet.', 'Give one to a key when you make it, or to a team under Limits.'],
   columns: [
     {key: 'scope', title: 'Scope', value: (b) => b.name, show: (b) => h('code', {title: b.scope}, b.name)},
     {key: 'window', title: 'Window'},
@@ -51,7 +54,7 @@ export const budgetTable = (list) => table({
       if (f === undefined) return '–';
       return f > b.max ? badge(amount(f, unitOf(b)), 'warn') : amount(f, unitOf(b));
     }},
-    {key: 'on_exceed', title: 'When it is used up', value: (b) => b.on_exceed ?? '', show: (b) => ({deny: 'requests are refused', warn: 'a warning'})[b.on_exceed] ?? b.on_exceed ?? (!b.max && b.warns_at ? 'a warning' : '–')},
+    {key: 'on_exceed', title: 'When it is used up', value: (b) => beyond(b)},
     {key: 'ends', title: 'Ends', value: (b) => b.ends ?? '', show: (b) => (b.ends ? h('span', {title: moment(b.ends)}, ago(b.ends)) : 'rolls')},
   ],
 });

@@ -59,12 +59,17 @@ export function table({columns, rows = [], caption, nothing = ['There is nothing
     drawFoot(all.length);
   }
 
+  // The buttons stay, so that they keep the focus.
+  const turn = (text, by) => button(text, () => { state.at += by; draw(); }, {kind: 'small'});
+  const back = turn('Previous', -1), on = turn('Next', 1);
+
   function drawFoot(n) {
     const pages = Math.ceil(n / page);
-    const turn = (by) => () => { state.at += by; draw(); };
+    back.disabled = state.at === 0;
+    on.disabled = state.at >= pages - 1;
     replace(foot,
       n > 0 ? h('span', null, pages > 1 ? `${state.at * page + 1}–${Math.min(n, (state.at + 1) * page)} of ${n}` : `${n} ${n === 1 ? 'row' : 'rows'}`) : null,
-      pages > 1 ? [button('Previous', turn(-1), {kind: 'small', disabled: state.at === 0}), button('Next', turn(1), {kind: 'small', disabled: state.at >= pages - 1})] : null,
+      pages > 1 ? [back, on] : null,
       more,
       csv && n > 0 ? csvLink() : null);
     foot.hidden = foot.children.length === 0;

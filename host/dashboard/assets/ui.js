@@ -87,13 +87,21 @@ export function failed(err, again) {
     h('p', null, err.message), again ? button('Try again', again) : null);
 }
 
+const nameOf = (el) => el.getAttribute('aria-label') ?? el.textContent;
+
 // loaded shows a skeleton in el until load() has come, then what draw makes of
-// it, or the error with a way to try again.
+// it, or the error with a way to try again. What had the focus in el has it again,
+// or else the heading above.
 export async function loaded(el, load, draw) {
+  const held = el.contains(document.activeElement) ? nameOf(document.activeElement) : null;
   replace(el, skeleton());
   el.setAttribute('aria-busy', 'true');
   try {
     replace(el, draw(await load()));
+    if (held !== null && document.activeElement === document.body) {
+      const same = [...el.querySelectorAll('button, a, input')].find((e) => nameOf(e) === held && !e.disabled);
+      (same ?? el.closest('.page')?.querySelector('h1'))?.focus({preventScroll: true});
+    }
   } catch (err) {
     if (err.name === 'AbortError') return;
     if (!(err instanceof api.Refused)) console.error(err);
@@ -153,7 +161,25 @@ export function field({name, label, hint, type = 'text', options, value, ...rest
   return h('div', {class: `field ${type}`}, h('label', {for: id}, label), input, hint ? h('p', {class: 'hint', id: described}, hint) : null);
 }
 
-// form calls send with the values by name; what it throws is shown in the form.
+// fault shows what is wrong with what was written in an input, beside it, until
+// it is written anew.
+export function fault(input, message) {
+  const id = newId('fault'), before = input.getAttribute('aria-describedby');
+  const at = h('p', {class: 'error', id, role: 'alert'}, message);
+  input.closest('.field').append(at);
+  input.setAttribute('aria-invalid', 'true');
+  input.setAttribute('aria-describedby', [before, id].filter(Boolean).join(' '));
+  input.addEventListener('input', () => {
+    at.remove();
+    input.removeAttribute('aria-invalid');
+    if (before) input.setAttribute('aria-describedby', before);
+    else input.removeAttribute('aria-describedby');
+  }, {once: true});
+  input.focus();
+}
+
+// form calls send with the values by name; what it throws is shown at the field
+// that it begins with, else in the form.
 export function form(fields, verb, send, {kind = '', cancel} = {}) {
   const error = h('p', {class: 'error', role: 'alert', hidden: true});
   const submit = button(verb, undefined, {kind: 'primary', type: 'submit'});
@@ -163,9 +189,12 @@ export function form(fields, verb, send, {kind = '', cancel} = {}) {
     e.preventDefault();
     submit.disabled = true;
     error.hidden = true;
+    for (const input of el.querySelectorAll('[aria-invalid]')) input.dispatchEvent(new Event('input')); // what was wrong is asked again
     try {
       await send(Object.fromEntries(new FormData(el)), el);
     } catch (err) {
+      const at = el.elements.namedItem(/^[a-z_]+(?=[\s:.])/.exec(err.message)?.[0] ?? '');
+      if (at?.closest?.('.field')) return fault(at, err.message);
       error.textContent = err.message;
       error.hidden = false;
     } finally {

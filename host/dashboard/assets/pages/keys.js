@@ -1,5 +1,6 @@
 import {h, head, section, button, badge, dialog, confirm, form, field, secret, loaded, replace, toast} from '../ui.js';
 import {table} from '../table.js';
+import {limitText} from '../limits.js';
 import {ago, moment} from '../format.js';
 
 export const title = 'Keys';
@@ -105,10 +106,3 @@ function state(k) {
 const owned = (k) => [k.org, k.team, k.project, k.user].filter(Boolean).join(' / ');
 const limits = (k) => [...(k.budgets ?? []), ...(k.rates ?? [])].map(limitText).join(', ');
 const scope = (k) => (k.scope ? [k.scope.models?.join(' '), k.scope.operations?.join(' '), k.scope.from?.length ? `from ${k.scope.from.join(' ')}` : '', k.scope.read_only ? 'reading' : ''].filter(Boolean).join('; ') : '');
-
-const windowText = (w) => (typeof w === 'string' ? w : w ? `${w.size && w.size > 1 ? `${w.size} ` : ''}${w.unit}${w.rolling ? ', rolling' : ''}` : '');
-export function limitText(l) {
-  const what = l.usd !== undefined ? `$${l.usd}` : l.tokens !== undefined ? `${l.tokens} tokens` : l.requests !== undefined ? `${l.requests} requests` : `${l.concurrent} at once`;
-  const per = windowText(l.window ?? l.per);
-  return `${what}${per ? ` a ${per}` : ''}${l.on_exceed && l.on_exceed !== 'deny' ? ` (${l.on_exceed})` : ''}`;
-}

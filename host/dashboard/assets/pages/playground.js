@@ -23,7 +23,13 @@ export async function show(root, {query}, api) {
     const known = state.models.find((m) => m.name === first);
     const start = kinds.find(([k]) => known?.ops.includes(k))?.[0] ?? 'chat';
     const stage = h('div');
-    const pick = (kind) => replace(stage, ({chat, speech, images, transcription})[kind](state, first));
+    let leave = new AbortController(); // what was begun ends where something else is tried
+    const pick = (kind) => {
+      leave.abort();
+      leave = new AbortController();
+      state.signal = AbortSignal.any([api.signal, leave.signal]);
+      replace(stage, ({chat, speech, images, transcription})[kind](state, first));
+    };
     pick(start);
     replace(kind, choice('What to try', kinds, start, pick));
     return stage;
@@ -45,7 +51,8 @@ function ask(state, path, body, signal) {
   const headers = {};
   if (!(body instanceof FormData)) headers['content-type'] = 'application/json';
   if (state.key()) headers['x-signalbox-key'] = state.key();
-  return fetchWith(state.api, `/admin/playground${path}`, {headers, body: body instanceof FormData ? body : JSON.stringify(body)}, signal);
+  const ends = signal ? AbortSignal.any([state.signal, signal]) : state.signal;
+  return fetchWith(state.api, `/admin/playground${path}`, {headers, body: body instanceof FormData ? body : JSON.stringify(body)}, ends);
 }
 
 async function fetchWith(api, path, init, signal) {
@@ -95,13 +102,14 @@ function chat(state, first) {
   const columns = h('div', {class: 'talks'});
   let talks = [];
   const begin = () => {
+    talks.forEach((t) => t.stop());
     talks = [value(settings.model), value(settings.other)].filter(Boolean).map((model) => talk(state, model, settings, value));
     replace(columns, talks.map((t) => t.el));
   };
   settings.model.addEventListener('change', begin);
   settings.other.addEventListener('change', begin);
   begin();
-  const composer = compose(async (content) => { await Promise.all(talks.map((t) => t.say(content))); }, () => talks.forEach((t) => t.stop()));
+  const composer = compose(async (content) => { await Promise.all(talks.map((t) => t.say(content))); }, () => talks.forEach((t) => t.stop()), state.signal);
   return h('div', {class: 'play'},
     h('details', {class: 'panel settings', open: matchMedia('(min-width: 861px)').matches}, h('summary', null, 'Settings'),
       h('form', {class: 'form', onsubmit: (e) => e.preventDefault()}, Object.values(settings), state.keyField, small('New conversation', begin))),
@@ -191,7 +199,7 @@ function costOf(text) {
 const plain = (m) => (Array.isArray(m.content) ? {...m, content: m.content.map(({$url, ...c}) => c)} : m);
 
 // compose is where one writes, with what is sent along.
-function compose(send, stop) {
+function compose(send, stop, signal) {
   const text = h('textarea', {name: 'message', rows: 3, 'aria-label': 'Message', placeholder: 'Write a message'});
   const files = h('ul', {class: 'attached'});
   const attached = [];
@@ -220,7 +228,7 @@ function compose(send, stop) {
     go.disabled = false;
     halt.hidden = true;
     text.focus();
-  }}, files, text, h('div', {class: 'line'}, input('picture', 'Picture…', 'image/*', picture), input('sound', 'Sound…', 'audio/*', sound), recorder((a) => { attached.push(a); drawFiles(); }), h('span', {class: 'grow'}), halt, go));
+  }}, files, text, h('div', {class: 'line'}, input('picture', 'Picture…', 'image/*', picture), input('sound', 'Sound…', 'audio/*', sound), recorder((a) => { attached.push(a); drawFiles(); }, signal), h('span', {class: 'grow'}), halt, go));
   text.addEventListener('keydown', (e) => {
     if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); if (!go.disabled) form.requestSubmit(); }
   });
@@ -238,38 +246,47 @@ async function sound(file) {
   return {type: 'input_audio', input_audio: {data: await base64(kept.file), format: kept.format}, $name: file.name ?? 'recording', $url: URL.createObjectURL(file)};
 }
 
-// recorder takes sound from the microphone until it is pressed again.
-function recorder(take) {
-  let at;
+// recorder takes sound from the microphone until it is pressed again, or left.
+function recorder(take, signal) {
+  let running;
   const el = small('Record', async () => {
-    if (at) { at.stop(); return; }
+    if (running) return running.stop();
+    el.disabled = true; // the browser may ask first
+    let off;
     try {
       const stream = await navigator.mediaDevices.getUserMedia({audio: true});
-      const parts = [];
-      at = new MediaRecorder(stream);
-      at.ondataavailable = (e) => parts.push(e.data);
-      at.onstop = async () => {
-        stream.getTracks().forEach((one) => one.stop());
-        const kind = at.mimeType;
-        at = null;
-        el.textContent = 'Record';
-        el.setAttribute('aria-pressed', 'false');
-        try {
-          const file = await wav(new Blob(parts, {type: kind}));
-          take(await sound(new File([file], 'recording.wav', {type: 'audio/wav'})));
-        } catch (err) {
-          toast(err.message, 'bad');
-        }
-      };
-      at.start();
-      el.textContent = 'Stop recording';
-      el.setAttribute('aria-pressed', 'true');
+      off = () => stream.getTracks().forEach((one) => one.stop());
+      if (signal.aborted) return off();
+      signal.addEventListener('abort', off, {once: true});
+      running = record(stream, (file) => {
+        signal.removeEventListener('abort', off);
+        off();
+        drawn(running = null);
+        if (!signal.aborted) sound(file).then(take, (err) => toast(err.message, 'bad'));
+      });
+      drawn(true);
     } catch {
+      off?.();
       toast('The microphone cannot be used: the browser has to allow it, and the page to come by https or from this machine.', 'bad');
+    } finally {
+      el.disabled = false;
     }
   });
-  el.setAttribute('aria-pressed', 'false');
+  const drawn = (on) => {
+    el.textContent = on ? 'Stop recording' : 'Record';
+    el.setAttribute('aria-pressed', String(Boolean(on)));
+  };
+  drawn(false);
   return el;
+}
+
+// record gives done the whole recording once it was stopped.
+function record(stream, done) {
+  const parts = [], r = new MediaRecorder(stream);
+  r.ondataavailable = (e) => parts.push(e.data);
+  r.onstop = () => done(new File(parts, 'recording', {type: r.mimeType}));
+  r.start();
+  return r;
 }
 
 // once is a form with one answer below it.

@@ -22,7 +22,7 @@ export async function show(root, {id}, api) {
     h('div', {class: 'row'}, section('Request', about(row)), section('Cost', cost(row))),
     section('Attempts', timeline(row, decision)),
     children.length ? section('Requests that this one has made', table({caption: 'Requests that this one has made', rows: children, columns: requestColumns})) : null,
-    decision ? h('div', {class: 'row'}, section('Decision', decided(decision)), section('Candidates', candidates(decision))) : section('Decision', h('p', {class: 'muted'}, missing)),
+    decision ? [section('Decision', decided(decision)), section('Candidates', candidates(decision))] : section('Decision', h('p', {class: 'muted'}, missing)),
     section('All that is known', h('details', null, h('summary', null, 'As JSON'), h('pre', {tabindex: '0', 'aria-label': 'The request as JSON'}, JSON.stringify({ledger: row, decision: decision ?? undefined}, null, 2)))));
 }
 

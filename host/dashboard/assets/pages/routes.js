@@ -1,6 +1,6 @@
 import {h, head, section, replace, badge, facts, loaded, choice, field, empty, toast, dialog} from '../ui.js';
 import {table} from '../table.js';
-import {moment, number, percent, ago} from '../format.js';
+import {moment, number, percent, ago, usd, us} from '../format.js';
 import {label, asked, why, base64, small, act} from '../parts.js';
 
 export const title = 'Routes';
@@ -24,7 +24,8 @@ function panel(m, kind, api, again) {
   return section(m.name,
     h('div', {class: 'line bottom-gap'}, m.quarantined ? badge(`quarantined: ${m.quarantined}`, 'bad') : null,
       may ? [
-        m.previous ? small('Roll back…', () => step(api, base, 'rollback', `Roll ${m.name} back?`, 'The version before is in use again at once.', {}, again)) : null,
+        m.canary ? small('End the canary…', () => step(api, base, 'rollback', 'End the canary?', 'The version in use decides all requests again.', {}, again, 'End it', 'The canary has ended.')) : null,
+        m.previous ? small('Roll back…', () => step(api, base, 'rollback', `Roll ${m.name} back?`, 'The version before is in use again at once.', versionOf(m.previous), again, 'Roll back', 'The version before is in use again.')) : null,
         m.shadow ? small('End the shadow', () => act(() => api.post(`${base}/shadow`, {off: true}), 'The shadow has ended.', again)) : null,
         small('Push a version…', () => push(api, base, m, again)),
       ] : null,
@@ -34,21 +35,21 @@ function panel(m, kind, api, again) {
     trial(m), compared(m), versions(m, base, may, api, again));
 }
 
-// trial shows what a canary does beside the version in use.
+// trial shows what a canary does beside the version in use, and what ends it.
 function trial(m) {
-  if (!m.trial) return null;
-  return h('div', {class: 'sub'}, h('h3', null, 'Canary'), figures(m.trial), m.guard ? [h('h3', null, 'Ends by itself beyond'), figures(m.guard)] : null);
-}
-
-// figures shows a value of names and numbers, one level deep as one name.
-function figures(value) {
-  const out = [];
-  const add = (name, v) => {
-    if (v !== null && typeof v === 'object') for (const [k, inner] of Object.entries(v)) add(name ? `${name} ${k}` : k, inner);
-    else out.push([name.replaceAll('_', ' '), typeof v === 'number' ? String(Math.round(v * 1e6) / 1e6) : String(v)]);
-  };
-  add('', value);
-  return facts(out);
+  const t = m.trial, g = m.guard ?? {};
+  if (!t) return null;
+  const rows = [
+    ['Requests', (v) => number(v.requests), g.min_requests ? `judged from ${number(g.min_requests)} on` : ''],
+    ['Failed', (v) => percent(v.failed, v.requests), g.errors ? `${percent(g.errors, 1)} more of them` : ''],
+    ['Calls of the module that failed', (v) => percent(v.faults, v.calls), g.faults ? `${percent(g.faults, 1)} of them` : ''],
+    ['Cost of a request', (v) => (v.requests ? usd(v.cost / v.requests / 1e9) : '–'), g.cost ? `${g.cost} times as much` : ''],
+    ['First byte', (v) => (v.answered ? us(v.ttft_us / v.answered) : '–'), g.ttft ? `${g.ttft} times as long` : ''],
+  ];
+  return h('div', {class: 'sub'}, h('h3', null, 'Canary'), table({caption: `Canary of ${m.name}`, columns: [
+    {key: 'what', title: 'Figure', sort: false, value: ([what]) => what}, {key: 'canary', title: 'Canary', sort: false, num: true, value: ([, f]) => f(t.canary)},
+    {key: 'active', title: 'In use', sort: false, num: true, value: ([, f]) => f(t.active)}, {key: 'ends', title: 'Ends by itself', sort: false, value: ([, , ends]) => ends || '–'},
+  ], rows}));
 }
 
 function compared(m) {
@@ -78,7 +79,7 @@ function versions(m, base, may, api, again) {
 
 function steps(v, m, base, api, again) {
   if (v.lane === 'active') return null;
-  const body = {version: v.label.slice(v.label.indexOf('@') + 1)};
+  const body = versionOf(v.label);
   return h('span', {class: 'line'},
     v.proven ? null : small('Replay', () => replay(api, base, body, again)),
     v.lane === 'shadow' ? null : small('Shadow', () => act(() => api.post(`${base}/shadow`, body), 'It decides beside the version in use now, without effect.', again)),
@@ -86,16 +87,16 @@ function steps(v, m, base, api, again) {
       field({name: 'share', label: 'Share of requests, in percent', type: 'number', value: '5', min: 0.1, max: 100, step: 'any', required: true}),
       field({name: 'by', label: 'Chosen by', options: [['key', 'key'], ['request', 'request'], ['session', 'session']], value: 'key'}), why()], 'Start',
     async (f) => { await api.post(`${base}/canary`, {...body, share: Number(f.share) / 100, by: f.by, why: f.why}); again(); }, {kind: 'small'})),
-    small('Promote…', () => step(api, base, 'promote', `Promote ${m.name}?`, 'This version decides all requests from now on. Requests that run keep the one they began with.', body, again)));
+    small('Promote…', () => step(api, base, 'promote', `Promote ${m.name}?`, 'This version decides all requests from now on. Requests that run keep the one they began with.', body, again, 'Promote', 'The version is in use.')));
 }
 
-const done = {promote: 'The version is in use.', rollback: 'The version before is in use again.'};
+const versionOf = (label) => ({version: label.slice(label.indexOf('@') + 1)});
 
-function step(api, base, name, heading, about, body, again) {
-  return asked(heading, about, [why(), name === 'promote' ? h('label', {class: 'check'}, h('input', {type: 'checkbox', name: 'force'}), 'Without a replay that proves it') : null],
-    name === 'promote' ? 'Promote' : 'Roll back', async (f) => {
+function step(api, base, name, heading, about, body, again, verb, done) {
+  return asked(heading, about, [why(), name === 'promote' ? h('label', {class: 'check'}, h('input', {type: 'checkbox', name: 'force'}), 'By force: without the proof that this asks for') : null],
+    verb, async (f) => {
       await api.post(`${base}/${name}`, {...body, why: f.why, ...(f.force ? {force: true} : {})});
-      toast(done[name], 'good');
+      toast(done, 'good');
       again();
     }, {kind: 'small'});
 }
@@ -126,7 +127,7 @@ async function history(api, base, m) {
   try {
     const {events} = await api.get(`${base}/history`);
     dialog(`History of ${m.name}`, () => table({caption: 'History', page: 15, columns: [
-      {key: 'time', title: 'Time', show: (e) => moment(e.time)}, {key: 'what', title: 'What'}, {key: 'version', title: 'Version', show: (e) => label(e.version)}, {key: 'who', title: 'Who'}, {key: 'why', title: 'Why'},
+      {key: 'time', title: 'Time', class: 'nowrap', show: (e) => moment(e.time)}, {key: 'what', title: 'What', class: 'nowrap', value: (e) => e.what.replaceAll('_', ' ')}, {key: 'version', title: 'Version', show: (e) => label(e.version)}, {key: 'who', title: 'Who'}, {key: 'why', title: 'Why'},
     ], rows: events}));
   } catch (err) {
     toast(err.message, 'bad');
