@@ -77,7 +77,8 @@ func held(t testing.TB, n, size int) (steps [3]float64) {
 // once each; what no later step reads is gone.
 func TestRunsHoldLittle(t *testing.T) {
 	got := held(t, 8, 256<<10)
-	for i, most := range [...]float64{2.5, 2.5, 0.6} { // a line break takes two bytes in JSON
+	t.Logf("of what their inputs take, runs hold %.2f", got)
+	for i, most := range [...]float64{3, 3, 1} { // a line break takes two bytes in JSON
 		if got[i] > most {
 			t.Errorf("step %d holds %.2f times its input, more than %.2f: all are %.2f", i+1, got[i], most, got)
 		}
