@@ -145,6 +145,7 @@ func TestMessageBatchThatDoesNotRun(t *testing.T) {
 	f := func(name string, before func(o *office, id string), want messagesCounts, word string) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := newOffice(t)
 			v, err := o.messages("", "", claims(5))
 			if err != nil {

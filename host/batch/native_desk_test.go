@@ -259,6 +259,7 @@ func TestNativeGroups(t *testing.T) {
 func TestNativeFallsBack(t *testing.T) {
 	f := func(name, why string, refuse func(v *vendor)) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := newOffice(t)
 			v := newVendor(o)
 			refuse(v)
@@ -285,6 +286,7 @@ func TestNativeFallsBack(t *testing.T) {
 func TestNativeIsLost(t *testing.T) {
 	f := func(name, reach string, set func(v *vendor)) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := newOffice(t)
 			v := newVendor(o)
 			v.chain = func(text string) string { return text }
@@ -330,6 +332,7 @@ func TestNativeIsLost(t *testing.T) {
 // TestNativeCannotBeMade: a provider that takes no batch before the window is
 // over has not got it.
 func TestNativeCannotBeMade(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t)
 	o.opt.Mode = call.BatchNative
 	v := newVendor(o)

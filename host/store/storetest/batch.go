@@ -161,6 +161,8 @@ func batchesKept(t *testing.T, open Opener) {
 	page(call.FilesQuery{Most: 2}, "[batch_3 batch_2]")
 	page(call.FilesQuery{Most: 2, After: "batch_2", Tenant: "us"}, "[batch_1]")
 	page(call.FilesQuery{Most: 2, Tenant: "them"}, "[]")
+	page(call.FilesQuery{Most: 9, Prefix: "batch_"}, "[batch_3 batch_2 batch_1]")
+	page(call.FilesQuery{Most: 9, Prefix: "batch_2"}, "[batch_2]")
 	if ids, err := b.Unfinished(ctx, "us"); err != nil || fmt.Sprint(ids) != "[batch_1 batch_3]" {
 		t.Errorf("unfinished are %v, %v", ids, err)
 	}
@@ -178,6 +180,22 @@ func batchesKept(t *testing.T, open Opener) {
 		t.Error(err)
 	}
 	page(call.FilesQuery{Most: 9}, "[batch_3 batch_1]")
+	if err := b.DeleteBatch(ctx, "batch_1"); !errors.Is(err, call.ErrNoBatch) {
+		t.Errorf("deleted one that is not over: %v", err)
+	}
+	if _, err := b.ChangeBatch(ctx, "batch_1", func(x *call.Batch) error { x.State, x.Cancelled = call.BatchCancelled, noon; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.DeleteBatch(ctx, "batch_1"); err != nil {
+		t.Error(err)
+	}
+	if c, err := b.Chunks(ctx, "batch_1"); err != nil || len(c) != 0 {
+		t.Errorf("chunks of one that was deleted: %v, %v", c, err)
+	}
+	page(call.FilesQuery{Most: 9}, "[batch_3]")
+	if _, err := b.ReadFile(ctx, "file-none", 0); !errors.Is(err, call.ErrNoFile) {
+		t.Errorf("read a file that is not there: %v", err)
+	}
 }
 
 func filesUsed(t *testing.T, open Opener) {
