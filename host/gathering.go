@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/budget"
@@ -128,6 +129,9 @@ func (h *Host) together(f *flight, key gather.Key, r *gather.Request) (call.Answ
 	}
 	p := &f.portion
 	if p.alone {
+		if err := h.place(f); err != nil { // it has given its own up
+			return call.Answer{}, err
+		}
 		return h.ask(f)
 	}
 	f.Upstream += time.Since(began)
@@ -148,6 +152,7 @@ func (h *Host) carry(b *gather.Batch[*flight]) {
 	c := h.New()
 	defer h.Done(c)
 	f := c.Owner.(*flight)
+	defer f.wanted(b)()
 	ans, err := h.joint(f, b)
 	h.price(f)
 	h.settleRates(f)
@@ -181,6 +186,30 @@ func (h *Host) carry(b *gather.Batch[*flight]) {
 			continue
 		}
 		m.portion.answer, m.portion.err = call.Answer{Status: ans.Status, ContentType: ans.ContentType, Body: parts[i]}, nil
+	}
+}
+
+// wanted ends f, which is made for all of b, once the last of their callers has
+// left. What it returns ends that.
+func (f *flight) wanted(b *gather.Batch[*flight]) (end func()) {
+	over, ended := make(chan struct{}), make(chan struct{})
+	if !slices.ContainsFunc(b.Members, func(m *flight) bool { return !m.Gone.Left() }) {
+		f.Gone.Leave() // before a byte has left
+	}
+	go func() {
+		defer close(ended)
+		for _, m := range b.Members {
+			select {
+			case <-m.Gone.Done():
+			case <-over:
+				return
+			}
+		}
+		f.Gone.Leave()
+	}()
+	return func() {
+		close(over)
+		<-ended
 	}
 }
 

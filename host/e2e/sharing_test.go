@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -156,7 +157,8 @@ func TestLeaderWithoutFollowersIsCancelled(t *testing.T) {
 // to it.
 func TestEmbeddingsAreGathered(t *testing.T) {
 	up := newEmbedder(t)
-	g := newGateway(t, strings.Replace(sharingConfig(up.URL), "share: {}", "gather: {window: 300ms}", 1))
+	const nanoPerToken = 1007 // which no part of a bill divides evenly
+	g := newGateway(t, strings.NewReplacer("share: {}", "gather: {window: 300ms}", "input_per_mtok: 0", "input_per_mtok: 1.007").Replace(sharingConfig(up.URL)))
 	body := func(i int) string {
 		input := fmt.Sprintf(`"text %d"`, i)
 		if i%2 == 0 {
@@ -206,9 +208,13 @@ func TestEmbeddingsAreGathered(t *testing.T) {
 	if err != nil || calls < 1 || calls > 3 {
 		t.Errorf("%d requests were made for several, %v", calls, err)
 	}
-	tokens := 0.0
+	tokens, nano := 0.0, int64(0)
 	for _, row := range g.ledger("?limit=100") {
 		tokens += row["tokens"].(map[string]any)["total"].(float64)
+		nano += int64(math.Round(row["cost_usd"].(float64) * 1e9))
+	}
+	if bill := up.tokens.Load() * nanoPerToken; nano != bill || g.usage().Nano != bill {
+		t.Errorf("the upstream's bill is %d nano-dollars, the rows are %d, the sums %d", bill, nano, g.usage().Nano)
 	}
 	single, err := strconv.Atoi(g.metric("gather_alone_total"))
 	if err != nil || tokens != float64(up.tokens.Load()) || up.calls.Load() != int64(single+calls) {
@@ -220,6 +226,7 @@ func TestEmbeddingsAreGathered(t *testing.T) {
 type embedder struct {
 	*httptest.Server
 	calls, tokens atomic.Int64
+	gone          atomic.Int64  // of those that ask for "block", whose caller did not wait
 	held          chan struct{} // what asks for "block" is answered once it is closed
 }
 
@@ -230,6 +237,7 @@ func newEmbedder(t *testing.T) *embedder {
 		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
 			t.Error(err)
 		}
+		_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the caller leaves
 		inputs := []json.RawMessage{req.Input}
 		if req.Input[0] == '[' {
 			_ = json.Unmarshal(req.Input, &inputs)
@@ -237,7 +245,12 @@ func newEmbedder(t *testing.T) *embedder {
 		used := 3 + 7*int64(len(inputs))
 		e.calls.Add(1)
 		if string(inputs[0]) == `"block"` {
-			<-e.held
+			select {
+			case <-e.held:
+			case <-r.Context().Done():
+				e.gone.Add(1)
+				return
+			}
 		}
 		e.tokens.Add(used)
 		rows := make([]string, len(inputs))
@@ -277,6 +290,60 @@ func TestGatheredRequestsGiveTheirPlacesUp(t *testing.T) {
 	wg.Wait()
 	if calls := g.metric("gather_calls_total"); calls != "1" || up.calls.Load() != 3 {
 		t.Errorf("%s requests were made for several, the upstream was called %d times", calls, up.calls.Load())
+	}
+}
+
+// TestGatheredRequestsEndWithTheirCallers: a request that is made for several
+// goes on for one of them, and ends with the last; then its parts are charged
+// as one that was left by its only caller.
+func TestGatheredRequestsEndWithTheirCallers(t *testing.T) {
+	up := newEmbedder(t)
+	g := newGateway(t, strings.NewReplacer("share: {}", "gather: {window: 1s, max_inputs: 2}", "input_per_mtok: 0", "input_per_mtok: 1.007").Replace(sharingConfig(up.URL)))
+	var wg sync.WaitGroup
+	ask := func(key, input string, status int) context.CancelFunc {
+		ctx, leave := context.WithCancel(t.Context())
+		wg.Go(func() {
+			resp, got, err := g.postAs(ctx, key, "/v1/embeddings", `{"model":"up/m","input":`+input+`}`)
+			if left := status == 0; left != (err != nil) || !left && resp.StatusCode != status {
+				t.Errorf("%v, %+v: %s", err, resp, got)
+			}
+		})
+		return leave
+	}
+	rows := func(n int) (nano int64) {
+		t.Helper()
+		var list []map[string]any
+		eventually(t, "all are recorded", func() bool { list = g.ledger("?limit=100"); return len(list) == n })
+		for _, row := range list {
+			if fmt.Sprint(row["status"]) != "499" {
+				t.Errorf("one that was left is %v", row)
+			}
+			nano += int64(math.Round(row["cost_usd"].(float64) * 1e9))
+		}
+		return nano
+	}
+	leave := ask(callerKey, `["block","block"]`, 0)
+	eventually(t, "it is upstream", func() bool { return up.calls.Load() == 1 })
+	leave()
+	eventually(t, "it has ended", func() bool { return up.gone.Load() == 1 })
+	alone := rows(1)
+
+	first, second := ask(callerKey, `"block"`, 0), ask(mateKey, `"block"`, 0)
+	eventually(t, "both are upstream", func() bool { return up.calls.Load() == 2 })
+	first()
+	second()
+	eventually(t, "it has ended with both", func() bool { return up.gone.Load() == 2 })
+	if both := rows(3) - alone; both != alone {
+		t.Errorf("two that go together and leave pay %d nano-dollars, one that asks for as much pays %d", both, alone)
+	}
+
+	first, _ = ask(callerKey, `"block"`, 0), ask(mateKey, `"block"`, 200)
+	eventually(t, "both are upstream", func() bool { return up.calls.Load() == 3 })
+	first()
+	close(up.held)
+	wg.Wait()
+	if up.gone.Load() != 2 || g.metric("gather_calls_total") != "2" {
+		t.Errorf("%d were not waited for, %s were made for several", up.gone.Load(), g.metric("gather_calls_total"))
 	}
 }
 
