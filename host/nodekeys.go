@@ -53,6 +53,9 @@ func (h *Host) tellKeys(ctx context.Context) error {
 // checkNodes refuses to wrap under a key that a node which lives does not have:
 // it could open nothing any more, and not start again.
 func (h *Host) checkNodes(ctx context.Context, kek string) error {
+	if err := h.store.Beat(ctx); err != nil {
+		return err
+	}
 	nodes, err := h.store.Nodes(ctx)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (h *Host) checkNodes(ctx context.Context, kek string) error {
 	if err != nil {
 		return err
 	}
-	if names := lacking(nodes, docs, kek, time.Now()); len(names) > 0 {
+	if names := lacking(nodes, docs, kek); len(names) > 0 {
 		return wire.Errorf(http.StatusConflict, "key_not_everywhere", "%s not have the key %s: give it to them as secrets.key, or in secrets.previous, and have them reload",
 			map[bool]string{true: "the node " + names[0] + " does", false: fmt.Sprintf("the nodes %s do", strings.Join(names, ", "))}[len(names) == 1], kek)
 	}
@@ -69,7 +72,10 @@ func (h *Host) checkNodes(ctx context.Context, kek string) error {
 }
 
 // lacking names the nodes that live and have not told that they have the key.
-func lacking(nodes []store.Node, docs []call.Document, kek string, now time.Time) (names []string) {
+// They were seen by the store's clock, which this node's may differ from: now is
+// when the last of them was, and this one has just been.
+func lacking(nodes []store.Node, docs []call.Document, kek string) (names []string) {
+	now := slices.MaxFunc(nodes, func(a, b store.Node) int { return a.Seen.Compare(b.Seen) }).Seen
 	for _, n := range nodes {
 		if !n.Fenced.IsZero() || now.Sub(n.Seen) > nodeLives {
 			continue
