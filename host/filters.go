@@ -15,6 +15,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/config"
 	"github.com/signalbox-ai/signalbox/host/filter"
+	"github.com/signalbox-ai/signalbox/host/lane"
 	"github.com/signalbox-ai/signalbox/host/release"
 	"github.com/signalbox-ai/signalbox/host/telemetry"
 	"github.com/signalbox-ai/signalbox/host/wasm"
@@ -35,8 +36,7 @@ func (h *Host) openFilters(ctx context.Context, cfg *config.Config) (err error) 
 		Check: func(s wasm.Source) (*module.Manifest, string, error) {
 			return s.Check(module.Filter, *h.signers.Load())
 		},
-		Vouched: h.vouched,
-		Log:     h.log})
+		Vouched: h.vouched, Replay: h.replayFilter, Unproven: true, Log: h.log})
 	return err
 }
 
@@ -219,6 +219,34 @@ func (h *Host) Judge(ctx context.Context, _ *call.Call, model string, text []byt
 		return false, fmt.Errorf("guard %q says nothing", model)
 	}
 	return flagged, nil
+}
+
+// replayFilter shows a version, and the one that is active, the texts that an
+// operator brings.
+func (h *Host) replayFilter(ctx context.Context, name string, now lane.Source, q release.Query) (*release.Proof, error) {
+	var texts []filter.Text
+	if len(q.Texts) > 0 {
+		if err := json.Unmarshal(q.Texts, &texts); err != nil {
+			return nil, wire.Errorf(400, "invalid_request", "texts cannot be read, want [{\"channel\": \"user\", \"text\": \"…\"}]: %v", err)
+		}
+	}
+	if len(texts) == 0 {
+		return nil, wire.Errorf(400, "invalid_request", "there are no texts to show filter %q, and the gateway keeps none: give some, with signalbox filter replay %s --texts FILE", name, name)
+	}
+	var before *lane.Source
+	if active := h.filters.Lanes(name).Active; active != "" {
+		src, err := h.filterMods.Source(ctx, name, active)
+		if err != nil {
+			return nil, err
+		}
+		before = &src
+	}
+	report, err := h.filters.Replay(ctx, name, now, before, texts)
+	if err != nil {
+		return nil, refused("replay_failed", err)
+	}
+	text, err := json.Marshal(report)
+	return &release.Proof{Report: text, Passed: report.Passed, Summary: report.Summary()}, err
 }
 
 // filterModules is what the admin API does with filters' modules.

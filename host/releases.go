@@ -78,7 +78,7 @@ func (v *versions) step(ctx context.Context, name, step string, in admin.ModuleS
 func (v *versions) take(ctx context.Context, name, step string, in admin.ModuleStep, act release.Act) (any, error) {
 	switch step {
 	case "replay":
-		return v.registry.Replay(ctx, name, in.Version, release.Query{Most: in.Most}, act)
+		return v.registry.Replay(ctx, name, in.Version, release.Query{Most: in.Most, Texts: in.Texts}, act)
 	case "shadow":
 		if in.Off {
 			return v.registry.EndShadow(ctx, name, act)

@@ -89,6 +89,9 @@ const replayMost = 10_000
 
 // replayRoute proves a version on recorded decisions, the latest there are.
 func (h *Host) replayRoute(ctx context.Context, name string, s lane.Source, q release.Query) (*release.Proof, error) {
+	if len(q.Texts) > 0 {
+		return nil, wire.Errorf(400, "invalid_request", "texts are for filters: a route is replayed on recorded decisions, so leave them out")
+	}
 	most := q.Most
 	if most <= 0 || most > 10*replayMost {
 		most = replayMost
@@ -145,8 +148,8 @@ func recorded(d *route.Decision, e *decision.Entry) {
 // routeVersions is what the admin API does with routing modules.
 func (h *Host) routeVersions() *admin.Modules {
 	return versionsOf(h.routes, h.log, func(m *release.Module) {
-		if s := h.router.Handle(m.Name).Stats().Shadow; s != nil {
-			m.Compared = s
+		if r := h.router.Handle(m.Name); r != nil && r.Stats().Shadow != nil {
+			m.Compared = r.Stats().Shadow
 		}
 	})
 }

@@ -19,9 +19,8 @@ var admins *inspect.Inspector
 // unasked are operations of the admin address that no command of these tests has
 // had answered well.
 var unasked = []string{
-	"GET /assets/{path}",                // of browsers, which are told the names
-	"POST /admin/filters/{name}/replay", // nothing is kept of what filters saw
-	"POST /admin/nodes/{node}/fence",    // of gateways that share a store
+	"GET /assets/{path}",             // of browsers, which are told the names
+	"POST /admin/nodes/{node}/fence", // of gateways that share a store
 }
 
 // inspected runs tests and compares what has passed with the admin document.

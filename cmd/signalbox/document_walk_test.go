@@ -182,6 +182,11 @@ func (w *walker) filter() {
 	w.do("GET", words, "")
 	w.do("GET", words+"/history", "")
 	w.do("POST", words+"/versions", fmt.Sprintf(`{"code": %q, "config": {"words": ["quiet"]}}`, base64.StdEncoding.EncodeToString(code)))
+	if r := w.do("POST", words+"/replay", `{"texts": [{"channel": "user", "text": "be quiet"}, {"channel": "answer", "text": "be loud"}]}`); r["texts"] != 2.0 || r["passed"] != true {
+		w.t.Errorf("the replay tells %v", r)
+	}
+	w.do("POST", "/admin/filters/later/versions", fmt.Sprintf(`{"code": %q, "config": {"words": ["quiet"]}}`, base64.StdEncoding.EncodeToString(code)))
+	w.do("GET", "/admin/filters/later", "")
 	w.do("POST", words+"/shadow", "")
 	w.do("POST", words+"/shadow", `{"off": true}`)
 	w.do("POST", words+"/canary", `{"share": 0.5, "force": true}`)

@@ -20,6 +20,7 @@ type modules struct {
 	Modules []struct {
 		Name, Active, Previous, Canary, Shadow, Quarantined, By string
 		Share                                                   float64
+		Configured                                              bool
 		Swaps                                                   int64
 		Trial                                                   struct{ Canary, Active tally }
 		Compared                                                *shadowStats
@@ -83,6 +84,9 @@ func (m *modules) write(out io.Writer) error {
 			c, v := e.Trial.Canary, e.Trial.Active
 			fmt.Fprintf(out, "\ncanary %s: %d of %d calls failed, %d of %d requests; active: %d of %d requests failed\n",
 				e.Canary, c.Faults, c.Calls, c.Failed, c.Requests, v.Failed, v.Requests)
+		}
+		if !e.Configured {
+			fmt.Fprintf(out, "\n%s is in no configuration: its versions lie ready for one\n", e.Name)
 		}
 		if e.Quarantined != "" {
 			fmt.Fprintf(out, "\nquarantined: %s\n", e.Quarantined)

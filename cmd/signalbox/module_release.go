@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -31,6 +32,7 @@ type moduleStep struct {
 	Force   bool               `json:"force,omitempty"`
 	Off     bool               `json:"off,omitempty"`
 	Most    int                `json:"most,omitempty"`
+	Texts   json.RawMessage    `json:"texts,omitempty"`
 	Share   float64            `json:"share,omitempty"`
 	By      string             `json:"by,omitempty"`
 	Guard   map[string]float64 `json:"guard,omitempty"`

@@ -11,6 +11,9 @@ import (
 )
 
 func moduleReplayCommand(src *sources, kind string) *cobra.Command {
+	if kind == "filter" {
+		return filterReplayCommand(src)
+	}
 	a := &access{src: src}
 	var step moduleStep
 	c := &cobra.Command{
@@ -22,10 +25,6 @@ func moduleReplayCommand(src *sources, kind string) *cobra.Command {
 			var r route.Report
 			return a.ask(c, step.asked(kind, "replay", args[0]), &r, func(w io.Writer) error { return writeReport(w, &r) })
 		},
-	}
-	if kind == "filter" {
-		c.Short = "Refused, as nothing of what filters see is kept: shadow a version in place of it"
-		c.Long = "Of what filters see nothing is kept, so that there is nothing to repeat: signalbox filter shadow has a version watch live requests."
 	}
 	c.Flags().IntVar(&step.Most, "last", 0, "the latest so many decisions (default: 10000)")
 	step.flags(c, false)

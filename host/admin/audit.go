@@ -150,7 +150,7 @@ func (s *Server) change(w *witness, r *http.Request, a *Act, next http.Handler) 
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), rest), r.Body}
-	if len(body) <= maxActBody && !playing(r) {
+	if len(body) <= maxActBody && !playing(r) && !showing(r) {
 		a.Body = body
 	}
 	begin := *a

@@ -111,6 +111,10 @@ func TestRecordsWhatWasAskedAndChanged(t *testing.T) {
 	if rec.last.Body != nil {
 		t.Errorf("%d bytes are kept", len(rec.last.Body))
 	}
+	send(s, "POST", "/admin/filters/pii/replay", token, `{"texts":[{"channel":"user","text":"somebody's own"}]}`)
+	if rec.last.Body != nil {
+		t.Errorf("what a filter is to be shown is kept: %s", rec.last.Body)
+	}
 	send(s, "POST", "/admin/reload", token, "")
 	if len(rec.last.Changes) != 1 || rec.last.Changes[0].What != "team/core" {
 		t.Errorf("changes %+v", rec.last.Changes)

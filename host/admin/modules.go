@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // Modules is what can be done with the versions of one kind of module. All
@@ -29,14 +30,15 @@ type ModuleUpload struct {
 
 // ModuleStep is what a step is told.
 type ModuleStep struct {
-	Version string  `json:"version,omitempty"` // "": the one that the step is next for
-	Why     string  `json:"why,omitempty"`
-	Force   bool    `json:"force,omitempty"` // without the proof that the step asks for
-	Off     bool    `json:"off,omitempty"`   // of a shadow: end it
-	Most    int     `json:"most,omitempty"`  // of a replay: the latest so many decisions
-	Share   float64 `json:"share,omitempty"` // of a canary
-	By      string  `json:"by,omitempty"`    // key, request or session
-	Guard   *Guard  `json:"guard,omitempty"` // nil: the usual one
+	Version string          `json:"version,omitempty"` // "": the one that the step is next for
+	Why     string          `json:"why,omitempty"`
+	Force   bool            `json:"force,omitempty"` // without the proof that the step asks for
+	Off     bool            `json:"off,omitempty"`   // of a shadow: end it
+	Most    int             `json:"most,omitempty"`  // of a replay: the latest so many decisions
+	Texts   json.RawMessage `json:"texts,omitempty"` // of a filter's replay: [{"channel": "user", "text": "…"}]
+	Share   float64         `json:"share,omitempty"` // of a canary
+	By      string          `json:"by,omitempty"`    // key, request or session
+	Guard   *Guard          `json:"guard,omitempty"` // nil: the usual one
 }
 
 // Guard says how much worse than the active version a canary may do.
@@ -50,6 +52,13 @@ type Guard struct {
 
 // maxModule is room for a module of 8 MiB in base64, and what comes with it.
 const maxModule = 12 << 20
+
+// showing reports whether r brings texts that a filter is to be shown: people's
+// own, which are not written down.
+func showing(r *http.Request) bool {
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	return strings.HasPrefix(path, "/admin/filters/") && strings.HasSuffix(path, "/replay")
+}
 
 // moduleSteps are what may follow a name in a POST.
 var moduleSteps = []string{"replay", "shadow", "canary", "promote", "rollback"}

@@ -116,7 +116,7 @@ func roomy(w http.ResponseWriter, r *http.Request) bool {
 		most = maxUpload
 	case playing(r):
 		most = maxPlay
-	case strings.HasSuffix(path, "/versions"):
+	case strings.HasSuffix(path, "/versions"), showing(r):
 		most = maxModule
 	default:
 		return false

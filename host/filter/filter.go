@@ -129,13 +129,16 @@ func (s *Set) Put(name string, l lane.Lanes) {
 	if l.Active != nil {
 		h.native.Store(nil)
 	}
+	h.shadow.follow(l.Shadow)
 	h.lanes.Put(l)
 }
 
 // Lanes tells which versions of name's module are in use.
 func (s *Set) Lanes(name string) lane.Stats {
-	h, _ := s.handle(name)
-	return h.lanes.Stats()
+	if h := s.Handle(name); h != nil {
+		return h.lanes.Stats()
+	}
+	return lane.Stats{}
 }
 
 // Handle returns the filter called name, nil when there is none.

@@ -351,6 +351,11 @@ func TestCanaryAndShadow(t *testing.T) {
 	if got := s.Handle("f").Stats().Shadow; got == nil || *got != (ShadowStats{Calls: 2, Differs: 1}) {
 		t.Errorf("the shadow counts %+v", got)
 	}
+	s.Put("f", lane.Lanes{Active: greedy, Shadow: mask})
+	ask("nothing to see")
+	if got := s.Handle("f").Stats().Shadow; got == nil || got.Calls != 1 {
+		t.Errorf("another shadow counts on from the one before it: %+v", got)
+	}
 	s.Put("f", lane.Lanes{Active: greedy, Canary: mask, Share: 1, Guard: lane.DefaultGuard})
 	if got := ask("a@b.org"); !strings.Contains(got, "[MAIL]") {
 		t.Errorf("the canary does not act: %s", got)

@@ -10,7 +10,20 @@ import (
 )
 
 // shadow counts what a version says that acts on nothing, beside the active one.
-type shadow struct{ calls, differ, faults atomic.Int64 }
+type shadow struct {
+	trial                 atomic.Pointer[lane.Version] // what the counts are of
+	calls, differ, faults atomic.Int64
+}
+
+// follow begins to count anew where v is another version than before.
+func (s *shadow) follow(v *lane.Version) {
+	if v == nil || s.trial.Swap(v) == v {
+		return
+	}
+	s.calls.Store(0)
+	s.differ.Store(0)
+	s.faults.Store(0)
+}
 
 // ShadowStats compare the version in the shadow with the active one, over texts
 // that are seen whole: requests, and answers that do not stream.
@@ -29,6 +42,12 @@ func (s *shadow) watch(version *lane.Version, w *record.Window, v *verdict) {
 	in, err := version.Acquire()
 	if in == nil && err == nil {
 		return // it has just left
+	}
+	if s.trial.Load() != version {
+		if in != nil {
+			in.Release(nil)
+		}
+		return // another one has just come
 	}
 	s.calls.Add(1)
 	var left state

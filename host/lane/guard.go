@@ -48,6 +48,10 @@ func (g Guard) Validate() error {
 // of the machine is larger than what an upstream takes.
 const ttftFloor = 5 * time.Millisecond
 
+// alone is how many times the least number of requests a canary has served by
+// the time that it is judged without the active version to compare it with.
+const alone = 10
+
 // Tally sums up what one version of a trial has done.
 type Tally struct {
 	Calls    int64 `json:"calls"`    // of the module
@@ -82,7 +86,14 @@ func (g *Guard) judge(t Trial) (rule, why string) {
 	if faults := share(c.Faults, c.Calls); g.Faults > 0 && c.Calls >= g.Min && faults > g.Faults {
 		return "faults", fmt.Sprintf("%d of %d calls failed (%.1f %%; allowed are %.1f %%)", c.Faults, c.Calls, 100*faults, 100*g.Faults)
 	}
-	if c.Requests < g.Min || a.Requests < g.Min {
+	if c.Requests < g.Min || a.Requests < g.Min && c.Requests < alone*g.Min {
+		return "", ""
+	}
+	if a.Requests < g.Min { // it gets next to all requests: nobody would ever end it
+		if g.Errors > 0 && c.failing() > g.Errors {
+			return "errors", fmt.Sprintf("%d of %d requests failed (%.1f %%; allowed are %.1f %% where the active version serves too few to compare with, which are %d)",
+				c.Failed, c.Requests, 100*c.failing(), 100*g.Errors, a.Requests)
+		}
 		return "", ""
 	}
 	switch {

@@ -206,6 +206,22 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// TestCanaryOfAllRequestsIsJudged: one that leaves nothing to the active version
+// cannot be compared, and must not serve failures for ever.
+func TestCanaryOfAllRequestsIsJudged(t *testing.T) {
+	for failing, out := range map[int]bool{10: true, 50: false} { // one in so many
+		f := newFleet(t)
+		a, b := f.version("a", nil), f.version("b", nil)
+		f.set.Put(Lanes{Active: a, Canary: b, Share: 1, Guard: Guard{Min: 10, Errors: 0.05, Cost: 1.5, TTFT: 2}})
+		for i := range 200 {
+			f.set.Outcome(b.Label, Outcome{Failed: i%failing == 0, Cost: 1, TTFT: time.Second})
+		}
+		if got := f.set.View().Canary == nil; got != out {
+			t.Errorf("a canary of all requests of which one in %d fails is out: %v; want %v", failing, got, out)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 	fail := func(f *fleet, v *Version, key string) {

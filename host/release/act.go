@@ -14,12 +14,18 @@ import (
 func (r *Registry) current(ctx context.Context, name string) (*entry, error) {
 	e, err := r.known(name)
 	if err == nil {
-		err = r.heed()
+		err = r.refresh(ctx)
 	}
+	return e, err
+}
+
+// refresh takes in what has happened here and elsewhere; r.mu is held.
+func (r *Registry) refresh(ctx context.Context) error {
+	err := r.heed()
 	if err == nil {
 		_, err = r.reread(ctx) // other gateways take steps too
 	}
-	return e, err
+	return err
 }
 
 // pick finds a version; r.mu is held.
@@ -112,7 +118,7 @@ func (r *Registry) Canary(ctx context.Context, name, ref string, split Split, a 
 		return Version{}, conflict("%s %q has no active version to compare a canary with: promote one", r.opt.Kind, name)
 	case v.Digest == e.lanes.Active:
 		return Version{}, conflict("%s is active already", v.Label)
-	case r.opt.Replay != nil && !a.Force && !v.Proven && v.Digest != e.lanes.Shadow && v.Digest != e.lanes.Canary:
+	case !r.opt.Unproven && !a.Force && !v.Proven && v.Digest != e.lanes.Shadow && v.Digest != e.lanes.Canary:
 		return Version{}, unproven("%s has been neither replayed without a fault nor in the shadow: do that, or say --force", v.Label)
 	}
 	s := r.step(e)

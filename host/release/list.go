@@ -26,7 +26,8 @@ type Version struct {
 // Module is what List shows of one name.
 type Module struct {
 	Name        string    `json:"name"`
-	Active      string    `json:"active"` // label, "" for none
+	Configured  bool      `json:"configured"` // by the running configuration; else its versions lie ready for one
+	Active      string    `json:"active"`     // label, "" for none
 	Previous    string    `json:"previous,omitempty"`
 	Canary      string    `json:"canary,omitempty"`
 	Share       float64   `json:"share,omitempty"`
@@ -40,21 +41,21 @@ type Module struct {
 	Compared    any       `json:"compared,omitempty"` // of the shadow; whoever knows fills it in
 }
 
-// List tells about all names of the configuration, or about one.
+// List tells about all names that the configuration or a version has, or about one.
 func (r *Registry) List(name string) ([]Module, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_ = r.heed() // it has been logged
 	if name != "" {
-		e, err := r.known(name)
-		if err != nil {
-			return nil, err
+		if e := r.names[name]; e != nil && e.there() {
+			return []Module{r.describe(e)}, nil
 		}
-		return []Module{r.describe(e)}, nil
+		_, err := r.known(name)
+		return nil, err
 	}
 	out := []Module{}
 	for _, e := range r.names {
-		if e.configured {
+		if e.there() {
 			out = append(out, r.describe(e))
 		}
 	}
@@ -62,9 +63,11 @@ func (r *Registry) List(name string) ([]Module, error) {
 	return out, nil
 }
 
+func (e *entry) there() bool { return e.configured || len(e.versions) > 0 }
+
 func (r *Registry) describe(e *entry) Module {
 	stats := r.opt.Fleet.Lanes(e.name)
-	m := Module{Name: e.name, Active: stats.Active, Canary: stats.Canary, Shadow: stats.Shadow, Quarantined: stats.Quarantined,
+	m := Module{Name: e.name, Configured: e.configured, Active: stats.Active, Canary: stats.Canary, Shadow: stats.Shadow, Quarantined: stats.Quarantined,
 		Swaps: stats.Swaps, Versions: []Version{}}
 	if p := e.find(e.lanes.Previous); p != nil {
 		m.Previous = p.Label

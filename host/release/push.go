@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"regexp"
 	"slices"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -26,12 +27,42 @@ type Receipt struct {
 	Known bool `json:"known"` // it had been pushed before
 }
 
+// maxWaiting bounds the names that have versions and stand in no configuration.
+const maxWaiting = 200
+
+// pushable returns name as it is now, also where the configuration does not have
+// it yet; r.mu is held.
+func (r *Registry) pushable(ctx context.Context, name string) (*entry, error) {
+	if err := r.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if e := r.names[name]; e != nil {
+		return e, nil
+	}
+	if !names.MatchString(name) {
+		return nil, invalid("%q is no name for a %s: give up to 64 letters, digits, dots, dashes and underscores", name, r.opt.Kind)
+	}
+	waiting := 0
+	for _, e := range r.names {
+		if !e.configured {
+			waiting++
+		}
+	}
+	if waiting >= maxWaiting {
+		return nil, conflict("%d names have versions and are in no configuration: add %q under %ss before you push more", waiting, name, r.opt.Kind)
+	}
+	return r.blank(name), nil
+}
+
+var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
 // Push takes a new version in: it is checked, metered, compiled and configured
-// on trial. Nothing of it is in use yet.
+// on trial. Nothing of it is in use yet. The configuration need not have its
+// name: it lies ready for the one that does.
 func (r *Registry) Push(ctx context.Context, name string, up Upload, a Act) (Receipt, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, err := r.current(ctx, name)
+	e, err := r.pushable(ctx, name)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -60,8 +91,11 @@ func (r *Registry) Push(ctx context.Context, name string, up Upload, a Act) (Rec
 		return Receipt{e.show(e.find(v.Digest)), true}, nil
 	}
 	s.add(v, up.Source.Code)
-	if _, err := s.version(ctx, v.Digest, false); err != nil { // done closes it
+	if _, err := s.version(ctx, v.Digest, !e.configured); err != nil { // done closes it
 		return Receipt{}, err
+	}
+	if !e.configured {
+		s.drop()
 	}
 	label := s.find(v.Digest).Label
 	if slices.ContainsFunc(e.versions, func(v call.ModuleVersion) bool { return v.Label == label }) {
@@ -72,6 +106,7 @@ func (r *Registry) Push(ctx context.Context, name string, up Upload, a Act) (Rec
 	if err := s.done(ctx); err != nil {
 		return Receipt{}, err
 	}
+	r.names[name] = e
 	return Receipt{e.show(e.find(v.Digest)), false}, nil
 }
 
@@ -80,9 +115,10 @@ func isObject(text []byte) bool {
 	return json.Valid(text) && text[0] == '{'
 }
 
-// Query says which recorded decisions a version is proven on.
+// Query says what a version is proven on.
 type Query struct {
-	Most int // the latest so many, 0: 10,000
+	Most  int             // recorded decisions: the latest so many, 0: 10,000
+	Texts json.RawMessage // what else it is to be shown, in the way of its kind
 }
 
 // Proof is what a replay found.
@@ -92,11 +128,9 @@ type Proof struct {
 	Summary string          // a line for the history
 }
 
-// Replay repeats recorded decisions on a version, and keeps the report.
+// Replay shows a version what its kind has seen, or what q brings, and keeps the
+// report.
 func (r *Registry) Replay(ctx context.Context, name, ref string, q Query, a Act) (json.RawMessage, error) {
-	if r.opt.Replay == nil {
-		return nil, invalid("a %s cannot be replayed, as nothing of what it saw is kept: have it watch live requests as a shadow", r.opt.Kind)
-	}
 	r.mu.Lock()
 	e, v, err := r.pick(ctx, name, ref, (*entry).latest)
 	var src lane.Source

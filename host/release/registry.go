@@ -46,10 +46,13 @@ type Options struct {
 	// Vouched reports whether what a key has signed may run, now; "" is what
 	// nobody has. nil: all may.
 	Vouched func(signer string) bool
-	// Replay proves a version on recorded decisions; nil: this kind has none.
+	// Replay proves a version on what modules have seen.
 	Replay func(ctx context.Context, name string, s lane.Source, q Query) (*Proof, error)
-	Log    *slog.Logger
-	Keep   int // versions of a name that are kept though they are not in use; 0: 20
+	// Unproven lets a version become a canary that neither Replay nor a shadow
+	// has proven.
+	Unproven bool
+	Log      *slog.Logger
+	Keep     int // versions of a name that are kept though they are not in use; 0: 20
 }
 
 // The states of a version.

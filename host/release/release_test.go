@@ -2,6 +2,7 @@ package release
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/signalbox-ai/signalbox/host/lane"
 	"github.com/signalbox-ai/signalbox/host/route"
 	"github.com/signalbox-ai/signalbox/host/wasm"
+	"github.com/signalbox-ai/signalbox/sdk/module"
 )
 
 func TestLifeOfAVersion(t *testing.T) {
@@ -336,5 +338,132 @@ func TestWishOfTheLast(t *testing.T) {
 	}
 	if !refuses() {
 		t.Error("a request passes after a restart")
+	}
+}
+
+// TestPushBeforeTheConfiguration: a name that no configuration has yet can be
+// given versions; what is next is said, and a configuration that names it finds
+// them.
+func TestPushBeforeTheConfiguration(t *testing.T) {
+	h := newHouse(t)
+	h.configure(picks(0), "")
+	ctx := t.Context()
+	push := func(name string, code []byte) (Receipt, error) {
+		return h.Push(ctx, name, Upload{Source: wasm.Source{Code: code}}, admin)
+	}
+	later, err := push("later", picks(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := push("later", picks(2)); err != nil || !again.Known || again.Label != later.Label {
+		t.Errorf("pushed again: %+v, %v", again, err)
+	}
+	if _, err := push("broken", []byte("no module")); code(err) != "module_refused" {
+		t.Errorf("what is no module: %v", err)
+	}
+	if _, err := push("no name", picks(1)); code(err) != "invalid_request" {
+		t.Errorf("what is no name: %v", err)
+	}
+	if h.router.Handle("later") != nil {
+		t.Error("a name that no configuration has is run")
+	}
+	for what, step := range map[string]func() (Version, error){
+		"shadow": func() (Version, error) { return h.Shadow(ctx, "later", "", admin) },
+		"canary": func() (Version, error) {
+			return h.Canary(ctx, "later", "", Split{Share: 1, Guard: lane.DefaultGuard}, admin)
+		},
+		"promote": func() (Version, error) {
+			return h.Promote(ctx, "later", later.Label[6:], Act{Who: "admin", Force: true})
+		},
+		"rollback": func() (Version, error) { return h.Rollback(ctx, "later", "", admin) },
+	} {
+		if _, err := step(); code(err) != "conflict" || !strings.Contains(err.Error(), "add it there (routes: {later: {module: FILE}}) and reload") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := h.List("broken"); code(err) != "not_found" {
+		t.Errorf("a name that has neither: %v", err)
+	}
+	is := func(when string, configured bool, states ...string) {
+		t.Helper()
+		list, err := h.List("")
+		if err != nil || len(list) != 2 || list[0].Name != "later" || list[0].Configured != configured || len(list[0].Versions) != len(states) {
+			t.Fatalf("%s: %+v, %v", when, list, err)
+		}
+		for i, v := range list[0].Versions {
+			if v.State != states[i] {
+				t.Errorf("%s: %s is %s; want %s", when, v.Label, v.State, states[i])
+			}
+		}
+	}
+	is("pushed", false, Pushed)
+	h.restart(picks(0))
+	is("after a restart", false, Pushed)
+	named := map[string]Seed{"m": {Source: wasm.Source{Code: picks(0)}}, "later": {Source: wasm.Source{Code: picks(3)}}}
+	if err := h.commit(named, ""); err != nil {
+		t.Fatal(err)
+	}
+	is("named, with another module", true, Active, Pushed)
+	h.must(h.Promote(ctx, "later", later.Label[6:], Act{Who: "admin", Force: true}))
+	is("promoted", true, Superseded, Active)
+}
+
+// TestCommitOfTwoKinds: of two kinds both are taken into use or neither, and what
+// changes with them does between what comes and what goes.
+func TestCommitOfTwoKinds(t *testing.T) {
+	h := newHouse(t)
+	h.configure(picks(0), "")
+	var notices lane.Notices
+	others, err := route.New(route.Options{Notify: notices.Add})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Open(t.Context(), Options{Kind: "other", Fleet: others, Store: &h.disk, Notices: &notices,
+		Check: func(s wasm.Source) (*module.Manifest, string, error) { return s.Check(module.Route, h.keys) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		second.Close()
+		if err := others.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	commit := func(first map[string]Seed, used func()) error {
+		t.Helper()
+		p, err := h.Prepare(t.Context(), first, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := second.Prepare(t.Context(), map[string]Seed{"o": {Source: wasm.Source{Code: picks(1)}}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Commit(t.Context(), used, p, q)
+	}
+	never := func() { t.Error("something changes with what is not taken into use") }
+	h.disk.full.Store(true)
+	if err := commit(map[string]Seed{"n": {Source: wasm.Source{Code: picks(2)}}}, never); !errors.Is(err, errFull) {
+		t.Fatal(err)
+	}
+	h.is(0)
+	if others.Lanes("o").Active != "" || h.router.Lanes("n").Active != "" {
+		t.Error("something of a refused configuration is in use")
+	}
+	h.disk.full.Store(false)
+	meetings := 0
+	h.disk.meet = func() { // another gateway comes first: all is tried again
+		meetings++
+		o := h.beside(picks(0))
+		o.push(picks(3), "")
+	}
+	between := false
+	if err := commit(map[string]Seed{"n": {Source: wasm.Source{Code: picks(2)}}}, func() {
+		between = others.Lanes("o").Active != "" && h.router.Lanes("n").Active != "" && h.router.Lanes("m").Active != ""
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !between || meetings != 1 || h.router.Lanes("m").Active != "" {
+		t.Errorf("between what comes and what goes: %v; another came first %d times; what goes is %q", between, meetings, h.router.Lanes("m").Active)
 	}
 }

@@ -13,6 +13,9 @@ func (r *Registry) known(name string) (*entry, error) {
 	if e != nil && e.configured {
 		return e, nil
 	}
+	if e != nil && len(e.versions) > 0 {
+		return nil, conflict("%s %q has versions, and the configuration does not have it: add it there (%ss: {%s: {module: FILE}}) and reload", r.opt.Kind, name, r.opt.Kind, name)
+	}
 	var there []string
 	for n, e := range r.names {
 		if e.configured {
