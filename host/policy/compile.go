@@ -54,10 +54,16 @@ func compile(src *source) (*compiled, error) {
 	if b.compiler, err = b.newCompiler(src); err != nil {
 		return nil, err
 	}
-	if b.compiler.Compile(copyModules(src.modules)); b.compiler.Failed() {
-		return nil, fmt.Errorf("cannot compile: %w", b.compiler.Errors)
+	return b, compileWith(b.compiler, copyModules(src.modules))
+}
+
+// compileWith has c compile modules, which are c's from then on.
+func compileWith(c *ast.Compiler, modules map[string]*ast.Module) error {
+	failed, err := bounded(func() bool { c.Compile(modules); return c.Failed() })
+	if failed {
+		return fmt.Errorf("cannot compile: %w", c.Errors)
 	}
-	return b, nil
+	return err
 }
 
 // newCompiler returns a compiler with everything on that finds mistakes.

@@ -68,8 +68,8 @@ func dotted(decision string) string { return strings.ReplaceAll(strings.Trim(dec
 // evaluate returns what decision comes to, as JSON.
 func evaluate(src *source, decision string, limit time.Duration) (out []byte, err error) {
 	c := ast.NewCompiler().WithCapabilities(capabilities())
-	if c.Compile(src.modules); c.Failed() {
-		return nil, c.Errors
+	if err := compileWith(c, src.modules); err != nil {
+		return nil, err
 	}
 	ref := ast.Ref{ast.DefaultRootDocument}
 	for _, name := range strings.FieldsFunc(dotted(decision), func(r rune) bool { return r == '.' }) {

@@ -191,6 +191,9 @@ func parse(location string, files map[string][]byte) (*source, error) {
 		return nil, err
 	}
 	for _, m := range b.Modules {
+		if err := nested(m.Parsed); err != nil {
+			return nil, err
+		}
 		if m.Parsed.RegoVersionSpan() != ast.RegoVersionSpanOf(ast.RegoV1) {
 			return nil, fmt.Errorf("%s: only Rego v1 is read", m.Path)
 		}

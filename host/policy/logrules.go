@@ -55,8 +55,8 @@ func newLogRules(src *source, b *compiled) (*LogRules, error) {
 	all := copyModules(src.modules)
 	maps.Copy(all, copyModules(src.logRules))
 	c := ast.NewCompiler().WithStrict(true).WithCapabilities(capabilities())
-	if c.Compile(all); c.Failed() {
-		return nil, fmt.Errorf("cannot compile package system.log: %w", c.Errors)
+	if err := compileWith(c, all); err != nil {
+		return nil, fmt.Errorf("package system.log: %w", err)
 	}
 	l := &LogRules{data: &compiled{compiler: c, store: b.store, txn: b.txn}}
 	for _, q := range []struct {

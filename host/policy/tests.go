@@ -41,11 +41,15 @@ func (src *source) runTests(ctx context.Context, b *compiled, modules map[string
 	if tracer != nil {
 		r.SetCoverageQueryTracer(tracer)
 	}
-	results, err := r.RunTests(ctx, b.txn)
-	if err != nil {
+	type started struct {
+		results chan *tester.Result
+		err     error
+	}
+	s, err := bounded(func() (s started) { s.results, s.err = r.RunTests(ctx, b.txn); return s }) // it compiles before it returns
+	if err = errors.Join(err, s.err); err != nil {
 		return nil, fmt.Errorf("cannot run the bundle's tests: %w", err)
 	}
-	return results, nil
+	return s.results, nil
 }
 
 // mustPass runs the bundle's tests on b's data, if they are to be run.
