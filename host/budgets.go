@@ -26,7 +26,10 @@ func (h *Host) Budgets(ctx context.Context) (list []admin.Budget, err error) {
 		return nil, err
 	}
 	now, at := time.Now(), map[[2]string]int{}
-	held := map[[2]string]budget.Line{}
+	held, err := h.budgetsSet(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, l := range h.budget.Lines(now, math.MaxInt) {
 		held[[2]string{l.Scope, l.Unit.String() + " " + l.Window}] = l
 	}
@@ -51,6 +54,36 @@ func (h *Host) Budgets(ctx context.Context) (list []admin.Budget, err error) {
 		tally(&list[j], a)
 	}
 	return list, nil
+}
+
+// budgetsSet are the budgets that are set, by scope and by unit and window: of
+// those that nobody has spent from lately this node holds nothing.
+func (h *Host) budgetsSet(ctx context.Context) (map[[2]string]budget.Line, error) {
+	_, all, err := h.known(ctx, h.gen.Load())
+	if err != nil {
+		return nil, err
+	}
+	out := map[[2]string]budget.Line{}
+	for _, p := range all {
+		for _, l := range h.held.Load().of(p) {
+			name, err := budget.Name(l)
+			if l.Rate || err != nil {
+				continue
+			}
+			unit, window := budget.SplitName(name)
+			key := [2]string{l.Scope, unit.String() + " " + window}
+			line := out[key]
+			bound := &line.Hard
+			if l.OnExceed == call.OnWarn {
+				bound = &line.Soft
+			}
+			if *bound == nil || l.Max < (*bound).Max {
+				*bound = &l
+			}
+			out[key] = line
+		}
+	}
+	return out, nil
 }
 
 // moment is t, unless it stands for none.

@@ -114,6 +114,12 @@ func counterName(unit call.Unit, w *window) string {
 	return unit.String() + " " + w.name
 }
 
+// Name is what the bank knows the counter of l by, beside its scope.
+func Name(l call.Limit) (string, error) {
+	w, err := newWindow(l.Window)
+	return counterName(l.Unit, &w), err
+}
+
 // SplitName is the unit and the window of a name.
 func SplitName(name string) (unit call.Unit, window string) {
 	for _, u := range []call.Unit{call.UnitTokens, call.UnitRequests} {

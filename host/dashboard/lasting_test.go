@@ -37,6 +37,17 @@ func TestOverviewIsTheLedger(t *testing.T) {
 	b.visit("#/spend")
 	f("Requests", fmt.Sprint(usage.Total.Requests))
 	f("Cost", cost)
+
+	// A gateway that has served nothing yet knows what is set, too.
+	b.run(chromedp.Navigate("about:blank"))
+	if !g.end() {
+		t.Fatal("the gateway did not stop")
+	}
+	g.again(config)
+	b.run(chromedp.Navigate(g.admin + "/"))
+	b.sees("over its mark")
+	b.visit("#/limits")
+	b.until(`[...document.querySelectorAll('tbody tr')].some((r) => r.innerText.includes('team/core') && r.innerText.includes('requests are refused'))`)
 }
 
 // TestLongLiveTraffic: an hour of requests leaves no more in the page than the

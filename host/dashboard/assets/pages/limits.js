@@ -1,4 +1,4 @@
-import {h, head, section, loaded, replace, badge, button, confirm, dialog} from '../ui.js';
+import {h, head, section, loaded, replace, badge, button, confirm, dialog, toast} from '../ui.js';
 import {table} from '../table.js';
 import {budgetTable, loadBudgets} from '../budgets.js';
 import {limitText, limitForm, path, scopes} from '../limits.js';
@@ -58,7 +58,7 @@ export async function show(root, params, api) {
         await api.put(path(scope), {limits, revision: row?.revision ?? 0});
         close(scope);
       }, () => close()));
-    if (done) await act(() => {}, `The limits of ${row?.name ?? done} hold from now on.`);
+    if (done) toast(`The limits of ${row?.name ?? done} hold from now on.`, 'good');
     await draw(); // and what others have changed
   }
 
