@@ -25,6 +25,7 @@ prices:
   demo/echo: {input_per_mtok: 1000, output_per_mtok: 1000, context: 100000, max_output: 1000}
   demo/slow: {input_per_mtok: 1000, output_per_mtok: 1000, context: 100000, max_output: 1000}
   demo/transcribe: {per_hour: 36}
+  demo/image: {per_image: 0.01}
 keys:
   - {name: dev, value: "${env:SIGNALBOX_DEV_KEY}"}
   - {name: narrow, value: sb-narrow-0123456789, scope: {models: ["pipeline/*"], operations: [chat, pipeline]}}
@@ -45,6 +46,18 @@ pipelines:
   heard:
     input: {sound: {type: audio, required: true}, n: {type: number}}
     steps: [{name: a, model: demo/transcribe, op: transcription, with: {file: "{{ input.sound }}"}}]
+  drawn:
+    description: edits of pictures
+    input: {picture: {type: image, required: true}, n: {type: number, default: 2}}
+    steps:
+      - {name: edit, model: demo/image, op: image-edits, budget: 0.05, with: {image: "{{ input.picture }}", prompt: "a \"cat\"", n: "{{ input.n }}", size: 64x64}, params: {response_format: b64_json}}
+      - {name: said, model: demo/echo, op: completions, max_tokens: 20, with: {prompt: "{{ edit.image.type }}"}}
+      - name: each_of
+        each: edit.images
+        retry: {attempts: 1}
+        steps:
+          - {name: again, model: demo/image, op: image-edits, with: {image: "{{ item }}", prompt: again, size: 64x64}, params: {response_format: b64_json}}
+    output: {said: "{{ said.text }}", types: "{{ map(each_of, #.again.image.type) }}"}
   slow:
     input: {text: {type: string, from: chat.text, default: one two three four five six seven eight}}
     steps: [{name: a, model: demo/slow, max_tokens: 100, with: {prompt: "{{ input.text }}"}}]
@@ -100,6 +113,7 @@ func TestPipelines(t *testing.T) {
 	t.Run("dialects", g.pipelineDialects)
 	t.Run("keys", g.pipelineKeys)
 	t.Run("forms", g.pipelineForms)
+	t.Run("pictures", g.pipelinePictures)
 	t.Run("money", g.pipelineMoney)
 	t.Run("streams", g.pipelineStreams)
 	t.Run("chunks", g.pipelineChunks)
@@ -227,6 +241,31 @@ func (g *gateway) pipelineForms(t *testing.T) {
 	}
 	if status, answer, _ := g.sent(callerKey, "/v1/pipelines/heard", "multipart/form-data", "x"); status != 400 {
 		t.Errorf("%d %s", status, answer)
+	}
+}
+
+// pipelinePictures: edits and completions are steps, a group is done for each
+// picture, and each is charged as what it is.
+func (g *gateway) pipelinePictures(t *testing.T) {
+	const picture = `"picture": "data:image/png;base64,iVBORw0KGgo="`
+	status, body, header := g.sent(callerKey, "/v1/pipelines/drawn", "application/json", `{"input": {`+picture+`}}`)
+	if status != 200 || !strings.Contains(body, `"types":["image/png","image/png"]`) || !strings.Contains(body, `"said":"image/png"`) {
+		t.Fatalf("%d %.2000s", status, body)
+	}
+	costs := map[string]int{}
+	for _, r := range g.lines("parent=" + header.Get("X-Signalbox-Request-Id")) {
+		costs[r.Op+" "+string(r.Cost)]++
+	}
+	if costs["image-edits 0.02"] != 1 || costs["image-edits 0.01"] != 2 || len(costs) != 3 {
+		t.Errorf("the rows are %v", costs)
+	}
+	for input, want := range map[string]string{`, "n": 9`: "pipeline_budget_exceeded", `, "n": 11`: "give a whole number from 1 to 10"} {
+		if status, body, _ := g.sent(callerKey, "/v1/pipelines/drawn", "application/json", `{"input": {`+picture+input+`}}`); status < 400 || !strings.Contains(body, want) || !strings.Contains(body, `"param":"steps.edit`) {
+			t.Errorf("%s: %d %.500s", input, status, body)
+		}
+	}
+	if _, plan, _ := g.sent(callerKey, "/v1/pipelines/drawn?dry_run=true", "application/json", ``); !strings.Contains(plan, `"deadline":"10m0s"`) || !strings.Contains(plan, `"max_items":100`) {
+		t.Errorf("the plan is %s", plan)
 	}
 }
 
