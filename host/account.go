@@ -225,7 +225,7 @@ func (h *Host) Finish(c *call.Call) {
 		f.inner.Purse.Settle(f.held, f.Cost)
 	}
 	h.settleRates(f)
-	h.metrics.Request(r)
+	h.metrics.Request(r, f.traced(r))
 	h.metrics.Generated(r, c.Target)
 	h.watch.fared(f, r)
 	h.passing.Finished(r)
@@ -235,9 +235,8 @@ func (h *Host) Finish(c *call.Call) {
 	f.outcome(r)
 	f.shared.whole(f)
 	h.keep(f, r)
-	h.traced(f, r)
-	h.logAccess(f, r)
-	h.logContent(f, r)
+	f.logAccess(r)
+	f.logContent(r)
 }
 
 // took is what the call has taken of its budgets, once it is priced.

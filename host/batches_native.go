@@ -42,7 +42,8 @@ func (n nativeBatches) Plan(r *batch.Request) (out batch.Plan, err *wire.Error) 
 		f.finished = true // nothing of it has left
 		h.Done(c)
 	}()
-	f.gen, c.Received = h.gen.Load(), time.Now()
+	h.bind(f)
+	c.Received = time.Now()
 	c.ID = h.ids.Next(c.Received)
 	out.ID, out.Reservation = c.ID, h.ids.Next(c.Received)
 	in := &innerCall{Principal: r.Principal, Op: r.Op, Dialect: r.Dialect, Model: r.Model, Body: r.Body, Origin: "batch/" + r.Batch, Low: true}

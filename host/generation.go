@@ -52,6 +52,7 @@ type generation struct {
 	sharing       *sharing      // nil: no answer is shared
 	gathering     *gathering    // nil: each request goes alone
 	unbounded     int64         // nano-dollars reserved for content without a bound, 0: refused
+	telling       *telling      // nil: nothing is told of requests
 	tracer        *trace.Tracer // nil: nothing is traced
 }
 
@@ -88,12 +89,15 @@ func (h *Host) build(ctx context.Context, cfg *config.Config, old *generation) (
 	g.breaker, g.limits = breakerOf(cfg.Breaker), limitsOf(cfg)
 	g.caching = newCaching(cfg)
 	g.sharing, g.gathering = newSharing(cfg, old), newGathering(cfg)
-	g.tracer = h.tracerOf(cfg)
 	defer func() {
 		if err != nil {
 			h.discard(g, old)
 		}
 	}()
+	if g.telling, err = h.tell(ctx, cfg, old); err != nil {
+		return g, err
+	}
+	g.tracer = tracerOf(cfg, g.telling)
 	if g.prices, err = meter.NewCatalog(cfg.PriceOverrides(), cfg.PriceFiles...); err != nil {
 		return g, err
 	}
@@ -148,6 +152,9 @@ func (g *generation) discard(old *generation) {
 		g.policy.Close()
 	default:
 		_ = old.policy.SetCatalogue(old.catalogue) // its status shows if the bundle is no longer good
+	}
+	if g.telling != nil && (old == nil || g.telling != old.telling) {
+		g.telling.end()
 	}
 	if g.routes != nil {
 		g.routes.Abort()

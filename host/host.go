@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/signalbox-ai/signalbox/host/access"
 	"github.com/signalbox-ai/signalbox/host/admin"
 	"github.com/signalbox-ai/signalbox/host/alert"
 	"github.com/signalbox-ai/signalbox/host/auth"
@@ -21,7 +20,6 @@ import (
 	"github.com/signalbox-ai/signalbox/host/cache"
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/config"
-	"github.com/signalbox-ai/signalbox/host/content"
 	"github.com/signalbox-ai/signalbox/host/decision"
 	"github.com/signalbox-ai/signalbox/host/directory"
 	"github.com/signalbox-ai/signalbox/host/disk"
@@ -49,7 +47,6 @@ import (
 	"github.com/signalbox-ai/signalbox/host/store/postgres"
 	"github.com/signalbox-ai/signalbox/host/telemetry"
 	"github.com/signalbox-ai/signalbox/host/tenant"
-	"github.com/signalbox-ai/signalbox/host/trace"
 	"github.com/signalbox-ai/signalbox/host/trust"
 )
 
@@ -93,10 +90,7 @@ type Host struct {
 	trail      *trail.Log // of policy, nil: there is none
 	trials     trials
 	metrics    *telemetry.Metrics
-	tracer     *trace.Tracer   // nil: nothing is exported
-	push       *telemetry.Push // of metrics, nil: there is none
-	access     *access.Log     // nil: there is none
-	content    *content.Log    // of prompts and answers, nil: there is none
+	told       tellings // of requests
 	router     *route.Router
 	routes     *release.Registry
 	filters    *filter.Set
@@ -245,7 +239,7 @@ func (h *Host) openState(ctx context.Context, cfg *config.Config) (err error) {
 	h.metrics = telemetry.New()
 	h.passing = live.New(rowOf)
 	h.passing.Start()
-	return h.openTelemetry(ctx, cfg)
+	return nil
 }
 
 // openDoors makes the two servers; Run opens them.
@@ -360,8 +354,6 @@ func fixed(old, cfg *config.Config) error {
 		return errors.New("modules cannot change while serving: restart")
 	case !reflect.DeepEqual(old.Policy.Decisions, cfg.Policy.Decisions):
 		return errors.New("policy.decisions cannot change while serving: restart")
-	case !reflect.DeepEqual(old.Telemetry, cfg.Telemetry):
-		return errors.New("telemetry cannot change while serving: restart")
 	case old.Limits != cfg.Limits || old.Timeouts != cfg.Timeouts:
 		return errors.New("limits and timeouts cannot change while serving: restart")
 	}
@@ -400,6 +392,7 @@ func (h *Host) publish(ctx context.Context, g *generation) error {
 		h.discard(g, old)
 		return err
 	}
+	h.use(g, old)
 	if old == nil {
 		h.openIssuers(nil, g.cfg)
 	} else {
@@ -456,7 +449,7 @@ func (h *Host) close() error {
 	}
 	errs = append(errs, h.decisions.Close(), h.trail.Close())
 	errs = append(errs, h.closeCache())
-	h.closeTelemetry()
+	h.told.close()
 	h.closeLimits()
 	if h.budget != nil {
 		errs = append(errs, h.budget.Close())

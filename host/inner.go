@@ -139,7 +139,8 @@ func (h *Host) innerStream(ctx context.Context, in *innerCall, w io.Writer) (out
 		}
 	}()
 
-	f.gen, c.Received = h.gen.Load(), time.Now()
+	h.bind(f)
+	c.Received = time.Now()
 	c.ID = h.ids.Next(c.Received)
 	in.apply(f)
 	f.follow()

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/signalbox-ai/signalbox/host/access"
@@ -12,13 +13,13 @@ import (
 )
 
 // openAccess begins to log requests, where that is asked for.
-func (h *Host) openAccess(cfg *config.Config) (err error) {
+func (h *Host) openAccess(_ context.Context, cfg *config.Config, t *telling) (err error) {
 	c := &cfg.Telemetry.AccessLog
 	if c.Path == "" {
 		return nil
 	}
-	h.access, err = access.Open(access.Options{File: logfile.Options{Path: c.Path, Max: int64(c.Max), Keep: c.Keep, Age: c.Age},
-		Sample: c.Sample, Fields: c.Fields, Buffer: c.Buffer, Log: h.log})
+	t.access, err = access.Open(access.Options{File: logfile.Options{Path: c.Path, Max: int64(c.Max), Keep: c.Keep, Age: c.Age},
+		Sample: c.Sample, Fields: c.Fields, Buffer: c.Buffer, Counts: &h.told.access, Log: h.log})
 	if err != nil {
 		return fmt.Errorf("telemetry.access_log: %w", err)
 	}
@@ -26,22 +27,22 @@ func (h *Host) openAccess(cfg *config.Config) (err error) {
 }
 
 // logAccess logs what came of f.
-func (h *Host) logAccess(f *flight, r *call.Record) {
-	if h.access.Wants(f.ID, f.Err != nil) {
-		h.access.Request(&f.Call, r)
+func (f *flight) logAccess(r *call.Record) {
+	if t := f.gen.telling; t != nil && t.access.Wants(f.ID, f.Err != nil) {
+		t.access.Request(&f.Call, r)
 	}
 }
 
 // openContent begins to write down prompts and answers, where that is asked for.
-func (h *Host) openContent(cfg *config.Config) error {
+func (h *Host) openContent(_ context.Context, cfg *config.Config, t *telling) error {
 	c := &cfg.Telemetry.Content
 	if c.Path == "" {
 		return nil
 	}
 	redactor, err := content.NewRedactor(c.Redact, c.Patterns)
 	if err == nil {
-		h.content, err = content.Open(content.Options{File: logfile.Options{Path: c.Path, Max: int64(c.Max), Keep: c.Keep, Age: c.Age}, Models: c.Models, Teams: c.Teams, Keys: c.Keys,
-			Max: int(c.MaxBody), Redactor: redactor, Buffer: c.Buffer, Log: h.log})
+		t.content, err = content.Open(content.Options{File: logfile.Options{Path: c.Path, Max: int64(c.Max), Keep: c.Keep, Age: c.Age}, Models: c.Models, Teams: c.Teams, Keys: c.Keys,
+			Max: int(c.MaxBody), Redactor: redactor, Buffer: c.Buffer, Counts: &h.told.content, Log: h.log})
 	}
 	if err != nil {
 		return fmt.Errorf("telemetry.content: %w", err)
@@ -59,12 +60,13 @@ func (t *taps) Event(data []byte) {
 }
 
 // listen has what f asks and is answered told to those who want to know.
-func (h *Host) listen(f *flight) {
+func (f *flight) listen() {
 	f.attend()
-	if h.content == nil {
+	t := f.gen.telling
+	if t == nil {
 		return
 	}
-	if f.heard = h.content.Begin(&f.Call); f.heard == nil {
+	if f.heard = t.content.Begin(&f.Call); f.heard == nil {
 		return
 	}
 	if f.Tap == nil {
@@ -85,35 +87,28 @@ func (f *flight) answeredWith(body []byte) {
 }
 
 // logContent writes down what f has asked and was answered.
-func (h *Host) logContent(f *flight, r *call.Record) {
+func (f *flight) logContent(r *call.Record) {
 	if e := f.heard; e != nil {
 		f.heard, f.Tap = nil, nil
-		h.content.Send(e, &f.Call, r)
+		f.gen.telling.content.Send(e, &f.Call, r)
 	}
 }
 
 // logFamilies are the figures of logs of requests.
 func (h *Host) logFamilies() []telemetry.Family {
+	one := func(name, of string, counts *logfile.Counts, on func(*telling) bool) telemetry.Family {
+		return telemetry.Family{Name: name, Help: "Requests for " + of + ": written, dropped as the queue was full, lost as the file could not be written.", Labels: []string{"result"},
+			Collect: func(emit telemetry.Emit) {
+				if t := h.telling(); t != nil && on(t) {
+					s := counts.Stats()
+					emit(float64(s.Written), "written")
+					emit(float64(s.Dropped), "dropped")
+					emit(float64(s.Lost), "lost")
+				}
+			}}
+	}
 	return []telemetry.Family{
-		{Name: "access_log_lines_total", Help: "Requests for the access log: written, dropped as the queue was full, lost as the file could not be written.", Labels: []string{"result"},
-			Collect: func(emit telemetry.Emit) {
-				if h.access == nil {
-					return
-				}
-				s := h.access.Stats()
-				emit(float64(s.Written), "written")
-				emit(float64(s.Dropped), "dropped")
-				emit(float64(s.Lost), "lost")
-			}},
-		{Name: "content_log_lines_total", Help: "Requests for the log of prompts and answers: written, dropped as the queue was full, lost as the file could not be written.", Labels: []string{"result"},
-			Collect: func(emit telemetry.Emit) {
-				if h.content == nil {
-					return
-				}
-				s := h.content.Stats()
-				emit(float64(s.Written), "written")
-				emit(float64(s.Dropped), "dropped")
-				emit(float64(s.Lost), "lost")
-			}},
+		one("access_log_lines_total", "the access log", &h.told.access, func(t *telling) bool { return t.access != nil }),
+		one("content_log_lines_total", "the log of prompts and answers", &h.told.content, func(t *telling) bool { return t.content != nil }),
 	}
 }

@@ -70,6 +70,9 @@ func (h *Host) Done(c *call.Call) {
 	f.ticketed.done()
 	f.ticketed = nil
 	c.Reset()
+	if f.gen != nil {
+		f.gen.telling.release()
+	}
 	f.gen, f.money, f.computed, f.finished, f.rule, f.inner = nil, money{}, 0, false, nil, nil
 	f.recall = recall{}
 	f.shared, f.portion = shared{}, portion{}
@@ -98,7 +101,7 @@ func (h *Host) panicked(f *flight) {
 // Handle implements server.Handler: the path of a request.
 func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 	f := c.Owner.(*flight)
-	f.gen = h.gen.Load()
+	h.bind(f)
 	c.ID = h.ids.Next(c.Received)
 
 	err := h.authenticate(f, key)
@@ -165,7 +168,7 @@ func (h *Host) prepare(f *flight) *wire.Error {
 		f.end(trace.Filters)
 	}
 	if err == nil {
-		h.listen(f)
+		f.listen()
 	}
 	if err == nil {
 		err = h.candidates(f)

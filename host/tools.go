@@ -103,7 +103,8 @@ func (h *Host) serveTools(f *flight) (call.Answer, *wire.Error) {
 // begin makes f a call by who.
 func (t *toolbox) begin(f *flight, who *mcp.Caller) {
 	c := &f.Call
-	f.gen, c.Received = t.h.gen.Load(), time.Now()
+	t.h.bind(f)
+	c.Received = time.Now()
 	c.Op, c.Dialect, c.Principal, c.Remote, c.TLS, c.Header = wire.OpTool, wire.Raw, who.Principal, who.Remote, who.TLS, who.Header
 	c.Priority = queue.ClassNames[classOf(c)]
 	c.Facts.N = 1

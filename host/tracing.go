@@ -18,31 +18,8 @@ import (
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
-// openTelemetry begins to tell others of requests, as far as that is asked for.
-func (h *Host) openTelemetry(ctx context.Context, cfg *config.Config) error {
-	err := h.openTraces(ctx, cfg)
-	if err == nil {
-		err = h.openMetrics(ctx, cfg)
-	}
-	if err == nil {
-		err = h.openAccess(cfg)
-	}
-	if err == nil {
-		err = h.openContent(cfg)
-	}
-	return err
-}
-
-// closeTelemetry tells what is left to tell.
-func (h *Host) closeTelemetry() {
-	h.tracer.Close()
-	h.push.Close()
-	h.access.Close()
-	h.content.Close()
-}
-
 // openTraces begins to export spans, where there is somewhere to export them to.
-func (h *Host) openTraces(ctx context.Context, cfg *config.Config) error {
+func (h *Host) openTraces(ctx context.Context, cfg *config.Config, t *telling) error {
 	c := &cfg.Telemetry.Traces
 	if c.Endpoint == "" {
 		return nil
@@ -56,32 +33,35 @@ func (h *Host) openTraces(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("cannot export to telemetry.traces.endpoint: %w", err)
 	}
-	h.tracer = trace.New(trace.Options{Export: export, Resource: res, Sample: c.Sample, Trust: c.Callers == "trust", CallerRate: c.CallersPerSecond,
-		Errors: c.Errors, Slow: c.Slow, TailRate: c.TailPerSecond, Queue: c.Queue, Batch: c.Batch, Every: c.Every, Log: h.log})
+	t.tracer = trace.New(trace.Options{Export: export, Resource: res, Sample: c.Sample, Trust: c.Callers == "trust", CallerRate: c.CallersPerSecond,
+		Errors: c.Errors, Slow: c.Slow, TailRate: c.TailPerSecond, Queue: c.Queue, Batch: c.Batch, Every: c.Every, Counts: &h.told.traces, Log: h.log})
 	return nil
 }
 
-// openMetrics begins to push metrics, where there is somewhere to push them to.
-func (h *Host) openMetrics(ctx context.Context, cfg *config.Config) error {
+// openMetrics makes what metrics are pushed by, where there is somewhere to push
+// them to.
+func (h *Host) openMetrics(ctx context.Context, cfg *config.Config, t *telling) (err error) {
 	c := &cfg.Telemetry.Metrics
 	if c.Endpoint == "" {
 		return nil
 	}
-	res, err := h.resource(cfg)
-	if err != nil {
+	if t.resource, err = h.resource(cfg); err != nil {
 		return err
 	}
-	export, err := otlp.Metrics(ctx, otlp.Collector{Endpoint: c.Endpoint, Protocol: c.Protocol, Headers: revealed(c.Headers),
+	t.metrics, err = otlp.Metrics(ctx, otlp.Collector{Endpoint: c.Endpoint, Protocol: c.Protocol, Headers: revealed(c.Headers),
 		Gzip: c.Compression == "gzip", CA: c.CA, Cert: c.Cert, Key: c.Key, Timeout: c.Timeout})
 	if err != nil {
 		return fmt.Errorf("cannot export to telemetry.metrics.endpoint: %w", err)
 	}
-	h.push = h.metrics.Push(telemetry.PushOptions{Export: export, Resource: res, Every: c.Every, Log: h.log, Name: nameOf})
 	return nil
 }
 
-// nameOf is how the GenAI conventions name a call and the service that t is at.
+// nameOf is how the GenAI conventions name a call and the service that t is at,
+// nil: the gateway itself.
 func nameOf(op wire.Op, d wire.Dialect, t *call.Target) (operation, service string) {
+	if t == nil {
+		return trace.Operation(op, d), "signalbox"
+	}
 	host, _ := trace.Server(t, op, d)
 	return trace.Operation(op, d), trace.Provider(t, host)
 }
@@ -110,11 +90,11 @@ func (h *Host) resource(cfg *config.Config) (*resource.Resource, error) {
 	return res, nil
 }
 
-// tracerOf is who decides on traces of requests of g: without an exporter they
+// tracerOf is who decides on traces of requests by cfg: without an exporter they
 // are passed on alone, where a provider is to be told of them.
-func (h *Host) tracerOf(cfg *config.Config) *trace.Tracer {
-	if h.tracer != nil {
-		return h.tracer
+func tracerOf(cfg *config.Config, t *telling) *trace.Tracer {
+	if t != nil && t.tracer != nil {
+		return t.tracer
 	}
 	for _, p := range cfg.Providers {
 		if p.Propagate {
@@ -161,11 +141,12 @@ func (f *flight) attend() {
 	}
 }
 
-// traced exports what came of f.
-func (h *Host) traced(f *flight, r *call.Record) {
+// traced exports what came of f, and returns under which trace that is to be
+// found, 0: under none.
+func (f *flight) traced(r *call.Record) call.TraceID {
 	t := f.gen.tracer
 	if t == nil || !t.Wants(&f.Trace, trace.Outcome{Failed: broke(f.Err), Took: micros(r.DurationUS), At: f.Received}) {
-		return
+		return call.TraceID{}
 	}
 	it := f.span
 	if it == nil { // so far nobody knew that it would be wanted
@@ -178,7 +159,10 @@ func (h *Host) traced(f *flight, r *call.Record) {
 	if len(f.links) == 0 {
 		it.Steps[trace.Filters] = trace.Step{}
 	}
-	t.Send(it)
+	if !t.Send(it) {
+		return call.TraceID{}
+	}
+	return f.Trace.ID
 }
 
 // broke reports whether err is a failure of the gateway or of those it asks,
@@ -190,8 +174,8 @@ func broke(err *wire.Error) bool {
 // pushFamilies are the figures of metrics that are pushed.
 func (h *Host) pushFamilies() []telemetry.Family {
 	return []telemetry.Family{{Name: "metric_pushes_total", Help: "Pushes of all metrics to the collector by result.", Labels: []string{"result"}, Collect: func(emit telemetry.Emit) {
-		if h.push != nil {
-			ok, failed := h.push.Stats()
+		if t := h.telling(); t != nil && t.metrics != nil {
+			ok, failed := h.metrics.Pushes()
 			emit(float64(ok), "ok")
 			emit(float64(failed), "failed")
 		}
@@ -202,8 +186,8 @@ func (h *Host) pushFamilies() []telemetry.Family {
 func (h *Host) traceFamilies() []telemetry.Family {
 	one := func(name, help string, value func(trace.Stats) int64) telemetry.Family {
 		return telemetry.Family{Name: name, Help: help, Collect: func(emit telemetry.Emit) {
-			if h.tracer != nil {
-				emit(float64(value(h.tracer.Stats())))
+			if t := h.telling(); t != nil && t.tracer != nil {
+				emit(float64(value(t.tracer.Stats())))
 			}
 		}}
 	}

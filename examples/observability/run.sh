@@ -11,4 +11,4 @@ dir=$(mktemp -d)
 sed "s/127.0.0.1:8081/$gateway/" prometheus.yaml >"$dir/prometheus.yaml"
 cp rules.yaml "$dir"
 cd "$dir"
-exec prometheus --config.file prometheus.yaml --storage.tsdb.path data --web.listen-address "$listen"
+exec prometheus --enable-feature exemplar-storage --config.file prometheus.yaml --storage.tsdb.path data --web.listen-address "$listen"

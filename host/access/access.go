@@ -18,6 +18,7 @@ type Options struct {
 	Sample float64  // share of what was answered; what was not is all logged
 	Fields []string // of Fields, none: all
 	Buffer int      // requests that wait to be written; default 4096
+	Counts *logfile.Counts
 	Log    *slog.Logger
 }
 
@@ -57,7 +58,7 @@ func Open(opt Options) (*Log, error) {
 	if l.fields, err = choose(opt.Fields); err != nil {
 		return nil, err
 	}
-	l.queue, err = logfile.Start(opt.File, logfile.Lines[Entry]{What: "the access log", Buffer: opt.Buffer, Line: l.line, Free: l.free, Log: opt.Log})
+	l.queue, err = logfile.Start(opt.File, logfile.Lines[Entry]{What: "the access log", Buffer: opt.Buffer, Line: l.line, Free: l.free, Counts: opt.Counts, Log: opt.Log})
 	if err != nil {
 		return nil, err
 	}

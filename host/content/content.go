@@ -23,6 +23,7 @@ type Options struct {
 	Max                 int      // bytes of a request, and of its answer, that are kept
 	Redactor            *Redactor
 	Buffer              int // requests that wait to be written
+	Counts              *logfile.Counts
 	Log                 *slog.Logger
 }
 
@@ -42,7 +43,7 @@ func Open(opt Options) (*Log, error) {
 	l.pool.New = func() any { return &Entry{} }
 	l.writer.redactor = opt.Redactor
 	var err error
-	l.queue, err = logfile.Start(opt.File, logfile.Lines[Entry]{What: "the log of prompts and answers", Buffer: opt.Buffer, Line: l.writer.line, Free: l.free, Log: opt.Log})
+	l.queue, err = logfile.Start(opt.File, logfile.Lines[Entry]{What: "the log of prompts and answers", Buffer: opt.Buffer, Line: l.writer.line, Free: l.free, Counts: opt.Counts, Log: opt.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type File struct {
 const (
 	most  = 64 << 10    // is written at once
 	every = time.Second // between two looks at whether the file is still there
+
+	patience = 5 * time.Second // with whoever reads a pipe
 )
 
 // Open opens the file, or makes it.
@@ -53,7 +56,8 @@ func Open(opt Options) (*File, error) {
 }
 
 func (s *File) open() (err error) {
-	if s.f, err = os.OpenFile(s.opt.Path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+	// A pipe that nobody reads is an error, not a wait.
+	if s.f, err = os.OpenFile(s.opt.Path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0o600); err != nil {
 		return fmt.Errorf("cannot open log %q: %w", s.opt.Path, err)
 	}
 	info, err := s.f.Stat()
@@ -67,10 +71,11 @@ func (s *File) open() (err error) {
 // Put adds a line, without its end. It may be kept until Flush. With an error
 // come the lines that are lost, of those that were put before too.
 func (s *File) Put(line []byte) (lost int, err error) {
-	size := s.size + int64(len(s.buf))
-	if s.opt.Max > 0 && s.out == nil && size > 0 && size+int64(len(line)) >= s.opt.Max {
+	if s.full(len(line)) {
 		lost, err = s.save()
-		err = errors.Join(err, s.rotate())
+		if s.look(); s.full(len(line)) { // unless somebody else has put it aside
+			err = errors.Join(err, s.rotate())
+		}
 	}
 	s.buf = append(append(s.buf, line...), '\n')
 	s.held++
@@ -81,28 +86,38 @@ func (s *File) Put(line []byte) (lost int, err error) {
 	return lost, err
 }
 
+// full reports whether the file has no room for a line of n bytes.
+func (s *File) full(n int) bool {
+	size := s.size + int64(len(s.buf))
+	return s.opt.Max > 0 && s.out == nil && size > 0 && size+int64(n) >= s.opt.Max
+}
+
 // Flush writes what is held.
 func (s *File) Flush(now time.Time) (lost int, err error) {
-	s.look(now)
+	if now.Sub(s.looked) >= every {
+		s.looked = now
+		s.look()
+	}
 	if len(s.buf) == 0 {
 		return 0, nil
 	}
 	return s.save()
 }
 
-// look closes a file that has been put aside by others, at most once in every.
-func (s *File) look(now time.Time) {
-	if s.f == nil || now.Sub(s.looked) < every {
+// look closes a file that others have put aside, and learns how large it is: a
+// log that another one goes on for may still write to it.
+func (s *File) look() {
+	if s.f == nil {
 		return
 	}
-	s.looked = now
 	mine, err := s.f.Stat()
 	if err != nil {
 		return // writing will tell
 	}
+	s.size = mine.Size()
 	if there, err := os.Stat(s.opt.Path); err != nil || !os.SameFile(mine, there) {
 		_ = s.f.Close() // all that was written is in it
-		s.f = nil
+		s.f, s.size = nil, 0
 		s.Rotated++
 	}
 }
@@ -117,8 +132,9 @@ func (s *File) save() (lost int, err error) {
 	}
 	if err == nil && s.f != nil {
 		var n int
+		_ = s.f.SetWriteDeadline(time.Now().Add(patience)) // files know none
 		if n, err = s.f.Write(s.buf); err != nil && n > 0 {
-			err = errors.Join(err, s.f.Truncate(s.size))
+			err = errors.Join(err, s.takeBack(int64(n)))
 		}
 	}
 	if err == nil {
@@ -128,6 +144,15 @@ func (s *File) save() (lost int, err error) {
 	}
 	s.buf, s.held = s.buf[:0], 0
 	return lost, err
+}
+
+// takeBack cuts the last n bytes off, which are half of what was to be written.
+func (s *File) takeBack(n int64) error {
+	info, err := s.f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err // of a pipe there is nothing to take back
+	}
+	return s.f.Truncate(info.Size() - n)
 }
 
 // rotate puts the file aside.

@@ -1,10 +1,12 @@
 package logfile
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -131,5 +133,76 @@ func TestWhatCannotBeWrittenIsCounted(t *testing.T) {
 	}
 	if _, err := Open(Options{Path: filepath.Join(path, "file-in-file")}); err == nil {
 		t.Error("a folder that is none is no error")
+	}
+}
+
+// TestOneGoesOnForAnother: two of one path, as where a log's settings have
+// changed and requests still run, neither put each other's file aside nor cut
+// each other's lines off.
+func TestOneGoesOnForAnother(t *testing.T) {
+	f, path := open(t, Options{Max: 30, Keep: 4})
+	other, err := Open(f.opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	put(t, f, "line 01", "line 02", "line 03") // it is full
+	flush(t, f, noon)
+	flush(t, other, noon) // which it learns
+	put(t, f, "line 04")
+	flush(t, f, noon)
+	put(t, other, "line 05") // not into the place of the file that has just been begun
+	flush(t, other, noon)
+	if old, now := read(t, path+".1"), read(t, path); old != "line 01\nline 02\nline 03\n" || now != "line 04\nline 05\n" {
+		t.Errorf("the older one holds %q, the file %q", old, now)
+	}
+	if _, err := f.f.WriteString("half"); err != nil { // of a line, as the disk was full
+		t.Fatal(err)
+	}
+	if err := f.takeBack(4); err != nil {
+		t.Fatal(err)
+	}
+	if now := read(t, path); now != "line 04\nline 05\n" {
+		t.Errorf("what the other has written is %q", now)
+	}
+}
+
+// TestPipesAndDevices are no files that could be put aside, and nobody waits for
+// who reads them.
+func TestPipesAndDevices(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Path: path}); !errors.Is(err, syscall.ENXIO) {
+		t.Errorf("a pipe that nobody reads: %v", err)
+	}
+	reader, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	f, err := Open(Options{Path: path, Max: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, f, "line 01", "line 02", "line 03", "line 04")
+	if _, err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	b := make([]byte, 64)
+	if n, err := reader.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), "line 01\nline 02\n") {
+		t.Errorf("the pipe gave %q, %v", b[:n], err)
+	}
+	if left, _ := filepath.Glob(path + "*"); len(left) != 1 {
+		t.Errorf("%q are there", left)
+	}
+	full, err := Open(Options{Path: "/dev/full"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, full, "one", "two")
+	if lost, err := full.Flush(noon); lost != 2 || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%d lost: %v", lost, err)
 	}
 }

@@ -13,28 +13,33 @@ type Lines[E any] struct {
 	Buffer int             // entries that wait to be written
 	Line   func(*E) []byte // of an entry, good until the next; called by one goroutine
 	Free   func(*E)        // takes an entry back that is written, or was dropped
+	Counts *Counts         // are added to, where one log goes on for another; nil: its own
 	Log    *slog.Logger    // hears once a minute that the file cannot be written
 }
 
 // Queue writes a line for each entry that is put into it. What finds no room is
 // counted, not waited for.
 type Queue[E any] struct {
-	lines   Lines[E]
-	path    string
-	file    *File
-	queue   chan *E
-	stop    chan struct{}
-	done    chan struct{}
-	once    sync.Once
-	said    time.Time
-	written atomic.Int64
-	dropped atomic.Int64
-	lost    atomic.Int64
+	lines  Lines[E]
+	path   string
+	file   *File
+	queue  chan *E
+	stop   chan struct{}
+	done   chan struct{}
+	once   sync.Once
+	said   time.Time
+	counts *Counts
 }
+
+// Counts are what queues have come to. They only grow.
+type Counts struct{ written, dropped, lost atomic.Int64 }
 
 // Start opens the file and begins to write lines to it.
 func Start[E any](opt Options, lines Lines[E]) (*Queue[E], error) {
-	q := &Queue[E]{lines: lines, path: opt.Path, queue: make(chan *E, lines.Buffer), stop: make(chan struct{}), done: make(chan struct{})}
+	q := &Queue[E]{lines: lines, path: opt.Path, queue: make(chan *E, lines.Buffer), stop: make(chan struct{}), done: make(chan struct{}), counts: lines.Counts}
+	if q.counts == nil {
+		q.counts = &Counts{}
+	}
 	var err error
 	if q.file, err = Open(opt); err != nil {
 		return nil, err
@@ -48,7 +53,7 @@ func (q *Queue[E]) Put(e *E) {
 	select {
 	case q.queue <- e:
 	default:
-		q.dropped.Add(1)
+		q.counts.dropped.Add(1)
 		q.lines.Free(e)
 	}
 }
@@ -81,29 +86,32 @@ func (q *Queue[E]) run() {
 }
 
 func (q *Queue[E]) write(e *E) {
-	q.written.Add(1)
+	q.counts.written.Add(1)
 	q.note(q.file.Put(q.lines.Line(e)))
 	q.lines.Free(e)
 }
 
 // note counts lines that are lost, and says so once a minute.
 func (q *Queue[E]) note(lost int, err error) {
-	q.written.Add(int64(-lost))
-	q.lost.Add(int64(lost))
+	q.counts.written.Add(int64(-lost))
+	q.counts.lost.Add(int64(lost))
 	if err == nil || time.Since(q.said) < time.Minute {
 		return
 	}
 	q.said = time.Now()
-	q.lines.Log.Error(q.lines.What+" cannot be written: make room, or see to its folder", "path", q.path, "lost", q.lost.Load(), "err", err)
+	q.lines.Log.Error(q.lines.What+" cannot be written: make room, or see to its folder", "path", q.path, "lost", q.counts.lost.Load(), "err", err)
 }
 
-// Stats are a queue's counters; all only grow.
+// Stats are the numbers of Counts.
 type Stats struct{ Written, Dropped, Lost int64 }
 
-// Stats returns the counters.
-func (q *Queue[E]) Stats() Stats {
-	return Stats{Written: q.written.Load(), Dropped: q.dropped.Load(), Lost: q.lost.Load()}
+// Stats returns the numbers.
+func (c *Counts) Stats() Stats {
+	return Stats{Written: c.written.Load(), Dropped: c.dropped.Load(), Lost: c.lost.Load()}
 }
+
+// Stats returns the counters.
+func (q *Queue[E]) Stats() Stats { return q.counts.Stats() }
 
 // Close writes what waits and closes the file.
 func (q *Queue[E]) Close() {

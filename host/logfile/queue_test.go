@@ -5,7 +5,7 @@ import "testing"
 // TestNothingWaits: a writer that cannot keep up costs lines, not whoever has them.
 func TestNothingWaits(t *testing.T) {
 	freed := 0
-	q := &Queue[int]{queue: make(chan *int, 3), lines: Lines[int]{Free: func(*int) { freed++ }}} // nobody writes
+	q := &Queue[int]{queue: make(chan *int, 3), counts: &Counts{}, lines: Lines[int]{Free: func(*int) { freed++ }}} // nobody writes
 	for range 10 {
 		q.Put(new(int))
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -65,7 +66,8 @@ type genSeries struct {
 // gen are the metrics of the GenAI conventions. They are kept where they are
 // pushed alone.
 type gen struct {
-	name   func(op wire.Op, d wire.Dialect, t *call.Target) (operation, service string)
+	name   Naming
+	began  time.Time
 	mu     sync.Mutex // guards replacing series
 	series atomic.Pointer[map[genKey]*genSeries]
 }
@@ -86,9 +88,9 @@ func (g *gen) of(k genKey, d wire.Dialect, t *call.Target) *genSeries {
 	if s := old[k]; s != nil {
 		return s
 	}
-	s := &genSeries{operation: k.op.String(), service: namespace, model: k.target}
+	s := &genSeries{model: k.target}
+	s.operation, s.service = g.name(k.op, d, t)
 	if t != nil {
-		s.operation, s.service = g.name(k.op, d, t)
 		s.model = t.Model
 	}
 	s.input.bounds, s.output.bounds, s.chunk.bounds, s.first.bounds, s.perToken.bounds = genTokens, genTokens, genDurations, genFirst, genPerToken

@@ -67,6 +67,9 @@ func pushed(t *testing.T, k *kept, m *Metrics, count func()) *Push {
 	t.Helper()
 	p := m.Push(PushOptions{Export: k, Resource: resource.Empty(), Every: time.Hour, Log: slog.New(slog.DiscardHandler),
 		Name: func(op wire.Op, _ wire.Dialect, t *call.Target) (string, string) {
+			if t == nil {
+				return op.String(), namespace
+			}
 			name, _, _ := strings.Cut(t.Name, "/")
 			return op.String(), name
 		}})
@@ -82,7 +85,7 @@ func TestGenAIMetrics(t *testing.T) {
 		r := &call.Record{DurationUS: 2_000_000, TTFTUS: 500_000, Op: wire.OpChat, Stream: true, Target: b.Name, Status: 200,
 			Attempts: []call.Attempt{{Target: a, Class: wire.ClassOverloaded, Duration: 50 * time.Millisecond}, {Target: a, Lost: true}, {Target: b, Start: 100 * time.Millisecond, Duration: 400 * time.Millisecond}},
 			Usage:    wire.Usage{Input: 10, CacheRead: 5, Output: 16}}
-		m.Request(r)
+		m.Request(r, call.TraceID{})
 		m.Generated(r, b)
 		m.Generated(&call.Record{DurationUS: 1000, Op: wire.OpChat, Status: 403, Class: wire.ClassPolicy}, nil)
 	})
@@ -120,8 +123,9 @@ func TestGenAIMetrics(t *testing.T) {
 
 func TestPushThatFailsIsCounted(t *testing.T) {
 	k := &kept{err: errors.New("connection refused")}
-	p := pushed(t, k, New(), func() {})
-	if ok, failed := p.Stats(); ok != 0 || failed != 1 {
+	m := New()
+	pushed(t, k, m, func() {})
+	if ok, failed := m.Pushes(); ok != 0 || failed != 1 {
 		t.Errorf("%d and %d; want one that failed", ok, failed)
 	}
 	var none *Push

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,18 +25,22 @@ type PushOptions struct {
 	Resource *resource.Resource
 	Every    time.Duration
 	Log      *slog.Logger
-	// Name is how the GenAI conventions name an operation, and the service of a target.
-	Name func(op wire.Op, d wire.Dialect, t *call.Target) (operation, service string)
+	Name     Naming
 }
+
+// Naming is how the GenAI conventions name an operation, and the service of a
+// target, nil: the gateway itself.
+type Naming func(op wire.Op, d wire.Dialect, t *call.Target) (operation, service string)
 
 // Push is metrics on their way to a collector: those of /metrics under their
 // own names, and those of the GenAI conventions. A nil Push pushes nothing.
 type Push struct {
 	metric.Exporter
-	log        *slog.Logger
-	provider   *metric.MeterProvider
-	ok, failed atomic.Int64
-	said       atomic.Int64
+	of       *Metrics
+	log      *slog.Logger
+	provider *metric.MeterProvider
+	said     atomic.Int64
+	over     sync.Once
 }
 
 // pushWait bounds what the last push may take.
@@ -44,13 +49,11 @@ const pushWait = 5 * time.Second
 // Push pushes m until Close, and begins to keep the metrics of the GenAI
 // conventions.
 func (m *Metrics) Push(opt PushOptions) *Push {
-	g := &gen{name: opt.Name}
-	g.series.Store(&map[genKey]*genSeries{})
-	m.gen.Store(g)
-	p := &Push{Exporter: opt.Export, log: opt.Log}
+	p := &Push{Exporter: opt.Export, of: m, log: opt.Log}
+	g := m.generate(opt.Name)
 	reader := metric.NewPeriodicReader(p, metric.WithInterval(opt.Every),
 		metric.WithProducer(prombridge.NewMetricProducer(prombridge.WithGatherer(m.registry))),
-		metric.WithProducer(&producer{g, time.Now()}))
+		metric.WithProducer(&producer{g}))
 	p.provider = metric.NewMeterProvider(metric.WithReader(reader), metric.WithResource(opt.Resource))
 	return p
 }
@@ -60,43 +63,61 @@ func (m *Metrics) Push(opt PushOptions) *Push {
 func (p *Push) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	err := p.Exporter.Export(ctx, rm)
 	if err == nil {
-		p.ok.Add(1)
+		p.of.pushed.Add(1)
 		return nil
 	}
-	p.failed.Add(1)
+	p.of.unpushed.Add(1)
 	now, last := time.Now().Unix(), p.said.Load()
 	if now-last >= 60 && p.said.CompareAndSwap(last, now) {
-		p.log.Warn("metrics cannot be pushed", "err", fmt.Errorf("cannot push metrics: %w: check telemetry.metrics.endpoint and the collector", err), "failed", p.failed.Load())
+		p.log.Warn("metrics cannot be pushed", "err", fmt.Errorf("cannot push metrics: %w: check telemetry.metrics.endpoint and the collector", err), "failed", p.of.unpushed.Load())
 	}
 	return nil
 }
 
-// Stats are how many pushes have and have not reached the collector.
-func (p *Push) Stats() (ok, failed int64) { return p.ok.Load(), p.failed.Load() }
+// Pushes are how many pushes have and have not reached a collector.
+func (m *Metrics) Pushes() (ok, failed int64) { return m.pushed.Load(), m.unpushed.Load() }
 
-// Close pushes once more and ends.
+// generate has the metrics of the GenAI conventions kept for one more Push.
+func (m *Metrics) generate(name Naming) *gen {
+	m.grow.Lock()
+	defer m.grow.Unlock()
+	m.pushes++
+	g := m.gen.Load()
+	if g == nil {
+		g = &gen{name: name, began: time.Now()}
+		g.series.Store(&map[genKey]*genSeries{})
+		m.gen.Store(g)
+	}
+	return g
+}
+
+// Close pushes once more and ends. It waits for another Close.
 func (p *Push) Close() {
 	if p == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), pushWait)
-	defer cancel()
-	if err := p.provider.Shutdown(ctx); err != nil {
-		p.log.Debug("the exporter of metrics did not end in order", "err", err)
-	}
+	p.over.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), pushWait)
+		defer cancel()
+		if err := p.provider.Shutdown(ctx); err != nil {
+			p.log.Debug("the exporter of metrics did not end in order", "err", err)
+		}
+		p.of.grow.Lock()
+		defer p.of.grow.Unlock()
+		if p.of.pushes--; p.of.pushes == 0 {
+			p.of.gen.Store(nil) // nobody wants them any more
+		}
+	})
 }
 
 // producer gives the metrics of the GenAI conventions.
-type producer struct {
-	gen   *gen
-	began time.Time
-}
+type producer struct{ gen *gen }
 
 var genScope = instrumentation.Scope{Name: "github.com/signalbox-ai/signalbox/host/telemetry"}
 
 // Produce implements metric.Producer.
 func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
-	b := &builder{began: p.began, now: time.Now()}
+	b := &builder{began: p.gen.began, now: time.Now()}
 	for _, s := range *p.gen.series.Load() {
 		b.add(usageMetric, &s.input, s, attribute.String("gen_ai.token.type", "input"))
 		b.add(usageMetric, &s.output, s, attribute.String("gen_ai.token.type", "output"))

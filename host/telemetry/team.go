@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -59,6 +60,7 @@ func (t *teams) add(name string) *team {
 	if len(old) >= maxTeams {
 		name = otherTeam
 	}
+	name = strings.ToValidUTF8(name, "\uFFFD") // labels are text
 	if one := old[name]; one != nil {
 		return one
 	}

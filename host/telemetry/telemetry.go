@@ -41,13 +41,16 @@ type Metrics struct {
 
 	requests, attempts, tokens, units, cost, misses, overruns *prometheus.CounterVec
 	duration, ttft                                            *prometheus.HistogramVec
-	overhead                                                  prometheus.Histogram
+	overhead                                                  timer
 	reloads                                                   *prometheus.CounterVec
 	lastReload                                                prometheus.Gauge
 
-	gen     atomic.Pointer[gen] // nil: nobody wants those
 	targets atomic.Pointer[map[string]*target]
-	grow    sync.Mutex // guards replacing targets
+	gen     atomic.Pointer[gen] // nil: nobody wants those
+	pushes  int                 // that do want them
+	grow    sync.Mutex          // guards replacing all three
+
+	pushed, unpushed atomic.Int64
 }
 
 // target is what requests to one target count in. Counters of classes that
@@ -61,11 +64,25 @@ type target struct {
 	rare     [wire.NumBuckets]atomic.Pointer[counter] // of the buckets beyond
 	misses   [2]atomic.Pointer[counter]
 	overruns prometheus.Counter
-	duration prometheus.Observer
-	ttft     prometheus.Observer
+	duration timer
+	ttft     timer
 }
 
 type counter struct{ prometheus.Counter }
+
+// timer is a histogram of seconds, some of which refer to a trace.
+type timer struct{ prometheus.Observer }
+
+// observe counts microseconds. Labels of a trace are nil but for requests that
+// were exported.
+func (t timer) observe(us int64, trace prometheus.Labels) {
+	v := float64(us) / 1e6
+	if trace == nil {
+		t.Observe(v)
+		return
+	}
+	t.Observer.(prometheus.ExemplarObserver).ObserveWithExemplar(v, trace)
+}
 
 // numKinds is how many of a usage's buckets, text tokens, every target counts.
 const numKinds = 6
@@ -104,8 +121,9 @@ func New() *Metrics {
 	m.lastReload.Set(1)
 	m.duration = prometheus.NewHistogramVec(hist("request_duration_seconds", "Time from the request's arrival to the end of the answer.", durations, "target"), []string{"target"})
 	m.ttft = prometheus.NewHistogramVec(hist("time_to_first_byte_seconds", "Time from the request's arrival to the first byte of the answer.", durations, "target"), []string{"target"})
-	m.overhead = prometheus.NewHistogram(hist("overhead_seconds", "Time that the gateway itself added to a request.", overheads))
-	m.registry.MustRegister(m.lastReload, m.duration, m.ttft, m.overhead,
+	overhead := prometheus.NewHistogram(hist("overhead_seconds", "Time that the gateway itself added to a request.", overheads))
+	m.overhead = timer{overhead}
+	m.registry.MustRegister(m.lastReload, m.duration, m.ttft, overhead,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.teams = teams{requests: vec("team_requests_total", "Requests by the caller's team and outcome.", "team", "outcome"),
 		cost: vec("team_cost_usd_total", "Cost in US dollars by the caller's team.", "team")}
@@ -114,9 +132,10 @@ func New() *Metrics {
 	return m
 }
 
-// Handler serves the metrics in Prometheus' text form.
+// Handler serves the metrics in Prometheus' text form, and in that of OpenMetrics,
+// with exemplars, to whoever asks for it.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true})
 }
 
 // List describes all families of the gateway's own, in alphabetical order.
@@ -136,14 +155,19 @@ func (m *Metrics) Reload(ok bool) {
 	m.lastReload.Set(last)
 }
 
-// Request counts a finished request. It does not allocate once the target and
-// the outcome have been seen.
-func (m *Metrics) Request(r *call.Record) {
+// Request counts a finished request, whose trace was exported, 0: was not. It
+// does not allocate once the target and the outcome have been seen, unless there
+// is a trace.
+func (m *Metrics) Request(r *call.Record, trace call.TraceID) {
 	t := m.counted(r)
-	t.duration.Observe(float64(r.DurationUS) / 1e6)
-	m.overhead.Observe(float64(r.OverheadUS) / 1e6)
+	var exemplar prometheus.Labels
+	if trace != (call.TraceID{}) {
+		exemplar = prometheus.Labels{"trace_id": trace.String()}
+	}
+	t.duration.observe(r.DurationUS, exemplar)
+	m.overhead.observe(r.OverheadUS, exemplar)
 	if r.TTFTUS > 0 {
-		t.ttft.Observe(float64(r.TTFTUS) / 1e6)
+		t.ttft.observe(r.TTFTUS, exemplar)
 	}
 	for i := range r.Attempts {
 		a := &r.Attempts[i]
@@ -207,10 +231,11 @@ func (m *Metrics) newTarget(name string) *target {
 	if len(old) >= maxTargets {
 		name = otherTarget
 	}
+	name = strings.ToValidUTF8(name, "\uFFFD") // labels are text
 	if t := old[name]; t != nil {
 		return t
 	}
-	t := &target{name: name, overruns: m.overruns.WithLabelValues(name), duration: m.duration.WithLabelValues(name), ttft: m.ttft.WithLabelValues(name)}
+	t := &target{name: name, overruns: m.overruns.WithLabelValues(name), duration: timer{m.duration.WithLabelValues(name)}, ttft: timer{m.ttft.WithLabelValues(name)}}
 	for i, kind := range wire.BucketNames[:numKinds] {
 		t.tokens[i] = m.tokens.WithLabelValues(name, kind)
 	}

@@ -47,9 +47,9 @@ func TestUnits(t *testing.T) {
 	r := sample()
 	r.Usage = wire.Usage{AudioInput: 3, CacheReadImage: 4, Characters: 5, Millis: 1500, Images: 2, Searches: 1, Cost: 5_000_000}
 	r.Computed = 4_000_000
-	m.Request(r)
+	m.Request(r, call.TraceID{})
 	r.Computed = 7_000_000
-	m.Request(r)
+	m.Request(r, call.TraceID{})
 	expect(t, m,
 		`signalbox_tokens_total{kind="audio_input",target="demo/echo"} 6`,
 		`signalbox_tokens_total{kind="cache_read_image",target="demo/echo"} 8`,
@@ -66,9 +66,9 @@ func TestUnits(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	m := New()
-	m.Request(sample())
-	m.Request(sample())
-	m.Request(&call.Record{Status: 401, Class: wire.ClassAuth})
+	m.Request(sample(), call.TraceID{})
+	m.Request(sample(), call.TraceID{})
+	m.Request(&call.Record{Status: 401, Class: wire.ClassAuth}, call.TraceID{})
 	expect(t, m,
 		`signalbox_requests_total{op="chat",outcome="ok",target="demo/echo"} 2`,
 		`signalbox_requests_total{op="",outcome="auth",target="none"} 1`,
@@ -107,7 +107,7 @@ func TestFamilies(t *testing.T) {
 func TestTargetsAreBounded(t *testing.T) {
 	m := New()
 	for i := range maxTargets + 100 {
-		m.Request(&call.Record{Target: fmt.Sprintf("openai/made-up-%d", i)})
+		m.Request(&call.Record{Target: fmt.Sprintf("openai/made-up-%d", i)}, call.TraceID{})
 	}
 	if n := len(*m.targets.Load()); n > maxTargets+1 {
 		t.Errorf("%d targets have series; want at most %d", n, maxTargets+1)
@@ -121,7 +121,7 @@ func TestCountingAtOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 500 {
-				m.Request(sample())
+				m.Request(sample(), call.TraceID{})
 			}
 		})
 	}
@@ -131,10 +131,10 @@ func TestCountingAtOnce(t *testing.T) {
 
 func BenchmarkRequest(b *testing.B) {
 	m, r := New(), sample()
-	m.Request(r)
+	m.Request(r, call.TraceID{})
 	b.ReportAllocs()
 	for b.Loop() {
-		m.Request(r)
+		m.Request(r, call.TraceID{})
 	}
 }
 
@@ -143,7 +143,7 @@ func TestAttemptsInVain(t *testing.T) {
 	r := sample()
 	to := &call.Target{Name: "demo/echo"}
 	r.Attempts = []call.Attempt{{Target: to, Lost: true}, {Target: to, Rejected: "empty"}, {Target: to}}
-	m.Request(r)
+	m.Request(r, call.TraceID{})
 	expect(t, m,
 		`signalbox_attempts_total{outcome="lost",target="demo/echo"} 1`,
 		`signalbox_attempts_total{outcome="rejected",target="demo/echo"} 1`,
@@ -152,9 +152,9 @@ func TestAttemptsInVain(t *testing.T) {
 
 func TestTeams(t *testing.T) {
 	m := New()
-	m.Request(&call.Record{Class: wire.ClassPolicy})
+	m.Request(&call.Record{Class: wire.ClassPolicy}, call.TraceID{})
 	for i := range maxTeams + 49 {
-		m.Request(&call.Record{Team: fmt.Sprintf("team-%d", i), Cost: 1_000_000})
+		m.Request(&call.Record{Team: fmt.Sprintf("team-%d", i), Cost: 1_000_000}, call.TraceID{})
 	}
 	expect(t, m,
 		`signalbox_team_requests_total{outcome="ok",team="team-7"} 1`,
@@ -170,4 +170,49 @@ func TestList(t *testing.T) {
 	if got := list[0]; got.Name != "signalbox_a_total" || got.Kind != "counter" || got.Labels[0] != "x" || len(list) < 12 {
 		t.Errorf("got %+v of %d", got, len(list))
 	}
+}
+
+// TestExemplars: who asks for OpenMetrics is told of traces, in a form that is
+// valid, and nobody else is.
+func TestExemplars(t *testing.T) {
+	m := New()
+	m.Add(Family{Name: "policy_hits_total", Help: "h", Labels: []string{"unit"}, Collect: func(emit Emit) { emit(3, "a") }})
+	m.Request(sample(), call.TraceID{})
+	if text := openMetrics(t, m); strings.Contains(text, "trace_id") {
+		t.Error("a request that was not exported is referred to")
+	}
+	id := call.NewTraceID()
+	m.Request(sample(), id)
+	text := openMetrics(t, m)
+	for _, sign := range []string{`signalbox_request_duration_seconds_bucket{target="demo/echo",le="0.005"} 2 # {trace_id="` + id.String() + `"} 0.0015 `,
+		`signalbox_time_to_first_byte_seconds_bucket{target="demo/echo",le="0.005"} 2 # {trace_id="` + id.String() + `"} 0.0009 `,
+		`signalbox_overhead_seconds_bucket{le="5e-05"} 2 # {trace_id="` + id.String() + `"} 3e-05 `} {
+		if !strings.Contains(text, sign) {
+			t.Errorf("there is no %q", sign)
+		}
+	}
+	if strings.Contains(scrape(t, m), "trace_id") {
+		t.Error("the text form has no exemplars")
+	}
+}
+
+// openMetrics scrapes as Prometheus does.
+func openMetrics(t *testing.T, m *Metrics) string {
+	t.Helper()
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, r)
+	text := w.Body.String()
+	if kind := w.Header().Get("Content-Type"); !strings.HasPrefix(kind, "application/openmetrics-text; version=1.0.0") || !strings.HasSuffix(text, "\n# EOF\n") {
+		t.Errorf("%s ends with %q", kind, text[max(len(text)-40, 0):])
+	}
+	return text
+}
+
+// TestNamesThatAreNoText: whatever a caller calls a model, it is counted.
+func TestNamesThatAreNoText(t *testing.T) {
+	m := New()
+	m.Request(&call.Record{Target: "openai/\xff", Team: "\xfe"}, call.TraceID{})
+	expect(t, m, "signalbox_requests_total{op=\"\",outcome=\"ok\",target=\"openai/\uFFFD\"} 1", "signalbox_team_requests_total{outcome=\"ok\",team=\"\uFFFD\"} 1")
 }

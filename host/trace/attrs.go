@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -11,9 +13,12 @@ type attrs []attribute.KeyValue
 
 func (a *attrs) text(key, value string) {
 	if value != "" {
-		*a = append(*a, attribute.String(key, value))
+		*a = append(*a, attribute.String(key, valid(value)))
 	}
 }
+
+// valid is s as text: one that is none would have a whole batch refused.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 func (a *attrs) number(key string, value int64) { *a = append(*a, attribute.Int64(key, value)) }
 
@@ -65,6 +70,9 @@ func (a *attrs) answer(it *Item) {
 	}
 	a.text(genAIAnswerID, it.Said.ID)
 	if len(it.Said.Finish) > 0 {
+		for i, reason := range it.Said.Finish {
+			it.Said.Finish[i] = valid(reason)
+		}
 		*a = append(*a, attribute.StringSlice(genAIFinish, it.Said.Finish))
 	}
 	if r.Stream && r.TTFTUS > 0 {
@@ -78,9 +86,9 @@ func (a *attrs) answer(it *Item) {
 	a.count(genAICacheRead, u.CacheRead+u.CacheReadAudio+u.CacheReadImage)
 	a.count(genAICacheWrite, u.CacheWrite5m+u.CacheWrite1h)
 	a.count(genAIReasoning, u.Reasoning)
-	a.count(genAIAudioIn, u.AudioInput)
+	a.count(genAIAudioIn, u.AudioInput+u.CacheReadAudio)
 	a.count(genAIAudioOut, u.AudioOutput)
-	a.count(genAIImageIn, u.ImageInput)
+	a.count(genAIImageIn, u.ImageInput+u.CacheReadImage)
 }
 
 // own is what the gateway alone knows.

@@ -31,12 +31,13 @@ const (
 	genAIInput       = "gen_ai.usage.input_tokens"
 	genAIOutput      = "gen_ai.usage.output_tokens"
 	genAICacheRead   = "gen_ai.usage.cache_read.input_tokens"
-	genAICacheWrite  = "gen_ai.usage.cache_creation.input_tokens"
+	genAICacheWrite  = "gen_ai.usage.cache_write.input_tokens"
 	genAIReasoning   = "gen_ai.usage.reasoning.output_tokens"
 	genAIAudioIn     = "gen_ai.usage.audio.input_tokens"
 	genAIAudioOut    = "gen_ai.usage.audio.output_tokens"
 	genAIImageIn     = "gen_ai.usage.image.input_tokens"
-	genAIMessagesIn  = "gen_ai.input.messages"
+	genAITool        = "gen_ai.tool.name"
+	genAIWorkflow    = "gen_ai.workflow.name"
 
 	errorType     = "error.type"
 	httpStatus    = "http.response.status_code"
@@ -62,6 +63,17 @@ func Operation(op wire.Op, d wire.Dialect) string {
 		return "request"
 	}
 	return strings.ReplaceAll(op.String(), "-", "_")
+}
+
+// subject is what op is asked of, under which name: a model, or what is no model.
+func subject(op wire.Op, name string) (key, value string) {
+	switch op {
+	case wire.OpTool:
+		return genAITool, strings.TrimPrefix(name, "mcp/")
+	case wire.OpPipeline:
+		return genAIWorkflow, name
+	}
+	return genAIModel, name
 }
 
 // services are the names of the conventions by what hosts end with.

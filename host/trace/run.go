@@ -66,12 +66,12 @@ func (t *Tracer) export(ctx context.Context, batch []*Item) []*Item {
 	}
 	err := t.opt.Export.ExportSpans(ctx, spans)
 	if n := int64(len(batch)); err == nil {
-		t.sent.Add(n)
-		t.spans.Add(int64(len(spans)))
+		t.counts.sent.Add(n)
+		t.counts.spans.Add(int64(len(spans)))
 	} else {
-		t.failed.Add(n)
+		t.counts.failed.Add(n)
 		t.notice.warn(time.Now(), "traces cannot be exported, requests go on without",
-			"err", fmt.Errorf("cannot export traces: %w: check telemetry.traces.endpoint and the collector", err), "lost", t.failed.Load(), "dropped", t.dropped.Load())
+			"err", fmt.Errorf("cannot export traces: %w: check telemetry.traces.endpoint and the collector", err), "lost", t.counts.failed.Load(), "dropped", t.counts.dropped.Load())
 	}
 	for i, it := range batch {
 		t.free(it)

@@ -41,10 +41,11 @@ func (t *Tracer) root(it *Item) *span {
 	if tr.Parent != (call.SpanID{}) {
 		s.parent = contextOf(tr, tr.Parent, tr.Remote)
 	}
-	s.name = spanName(Operation(r.Op, r.Dialect), r.Asked)
+	key, name := subject(r.Op, r.Asked)
+	s.name = spanName(Operation(r.Op, r.Dialect), name)
 	a := attrs(make([]attribute.KeyValue, 0, 40))
 	a.text(genAIOperation, Operation(r.Op, r.Dialect))
-	a.text(genAIModel, r.Asked)
+	a.text(key, name)
 	a.request(it)
 	if it.Target != nil {
 		host, _ := Server(it.Target, r.Op, r.Dialect)
@@ -67,7 +68,7 @@ func spanName(operation, model string) string {
 	if model == "" {
 		return operation
 	}
-	return operation + " " + model
+	return valid(operation + " " + model)
 }
 
 // failure is the low-cardinality name of what went wrong.

@@ -39,7 +39,17 @@ type Options struct {
 	Batch int           // requests in one export; default 256
 	Every time.Duration // longest wait for a batch to fill; default 5s
 	Stop  time.Duration // longest wait for the last export; default 5s
-	Log   *slog.Logger
+	// Counts are what the tracer adds to, where it goes on for another; nil: its own.
+	Counts *Counts
+	Log    *slog.Logger
+}
+
+// Counts are what tracers have come to. They only grow.
+type Counts struct {
+	dropped atomic.Int64 // requests that found the queue full
+	failed  atomic.Int64 // requests whose export failed
+	sent    atomic.Int64 // requests that were exported
+	spans   atomic.Int64
 }
 
 func (o Options) withDefaults() Options {
@@ -55,6 +65,9 @@ func (o Options) withDefaults() Options {
 	if o.Stop <= 0 {
 		o.Stop = 5 * time.Second
 	}
+	if o.Counts == nil {
+		o.Counts = &Counts{}
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -63,28 +76,25 @@ func (o Options) withDefaults() Options {
 
 // Tracer decides what is traced and exports it. A nil Tracer traces nothing.
 type Tracer struct {
-	opt     Options
-	caller  quota
-	tail    quota
-	queue   chan *Item
-	items   sync.Pool
-	stop    chan struct{}
-	done    chan struct{}
-	hurry   context.Context // ends when Close has waited long enough
-	cancel  context.CancelFunc
-	once    sync.Once
-	dropped atomic.Int64 // requests that found the queue full
-	failed  atomic.Int64 // requests whose export failed
-	sent    atomic.Int64 // requests that were exported
-	spans   atomic.Int64
-	notice  notice
+	opt    Options
+	caller quota
+	tail   quota
+	queue  chan *Item
+	items  sync.Pool
+	stop   chan struct{}
+	done   chan struct{}
+	hurry  context.Context // ends when Close has waited long enough
+	cancel context.CancelFunc
+	once   sync.Once
+	counts *Counts
+	notice notice
 }
 
 // New returns a tracer that runs until Close.
 func New(opt Options) *Tracer {
 	t := &Tracer{opt: opt.withDefaults(), stop: make(chan struct{}), done: make(chan struct{})}
 	t.caller.most, t.tail.most = t.opt.CallerRate, t.opt.TailRate
-	t.notice.log = t.opt.Log
+	t.notice.log, t.counts = t.opt.Log, t.opt.Counts
 	t.hurry, t.cancel = context.WithCancel(context.Background())
 	t.items.New = func() any { return &Item{} }
 	if t.opt.Export == nil {
@@ -153,13 +163,16 @@ func (t *Tracer) Wants(tr *call.Trace, o Outcome) bool {
 // Item returns an empty item to fill and Send.
 func (t *Tracer) Item() *Item { return t.items.Get().(*Item) }
 
-// Send hands it over, which is the tracer's from now on. It never waits.
-func (t *Tracer) Send(it *Item) {
+// Send hands it over, which is the tracer's from now on. It never waits: false
+// says that there was no room for it.
+func (t *Tracer) Send(it *Item) bool {
 	select {
 	case t.queue <- it:
+		return true
 	default:
-		t.dropped.Add(1)
+		t.counts.dropped.Add(1)
 		t.free(it)
+		return false
 	}
 }
 
@@ -168,7 +181,7 @@ func (t *Tracer) free(it *Item) {
 	t.items.Put(it)
 }
 
-// Stats are a tracer's figures since its start.
+// Stats are a tracer's figures, with those of its Options.Counts from before.
 type Stats struct {
 	Sent    int64 // requests exported
 	Spans   int64 // of them
@@ -182,7 +195,8 @@ func (t *Tracer) Stats() Stats {
 	if t == nil {
 		return Stats{}
 	}
-	return Stats{Sent: t.sent.Load(), Spans: t.spans.Load(), Dropped: t.dropped.Load(), Failed: t.failed.Load(), Waiting: len(t.queue)}
+	c := t.counts
+	return Stats{Sent: c.sent.Load(), Spans: c.spans.Load(), Dropped: c.dropped.Load(), Failed: c.failed.Load(), Waiting: len(t.queue)}
 }
 
 // quota lets so many pass in each second.

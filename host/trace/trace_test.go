@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.uber.org/goleak"
@@ -276,6 +277,47 @@ client chat gpt-4o 4ms..10ms Unset gen_ai.provider.name=openai signalbox.credent
 	if got := strings.Join(text, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+}
+
+// TestNoTextSpoilsABatch: what a caller or a provider names may be any bytes.
+func TestNoTextSpoilsABatch(t *testing.T) {
+	tr := New(Options{Export: &memory{}})
+	defer tr.Close()
+	it := tr.Item()
+	c, r := sample()
+	r.Asked, r.Team = "up/\xff", "\xfe"
+	it.Fill(c, r)
+	it.Said.Answer([]byte(`{"id":"a` + "\xff" + `","model":"m` + "\xff" + `","choices":[{"finish_reason":"s` + "\xff" + `"}]}`))
+	for _, s := range tr.appendSpans(nil, it) {
+		all := fmt.Sprint(s.Name(), s.Status())
+		for _, a := range s.Attributes() {
+			all += fmt.Sprint(a.Value.AsInterface())
+		}
+		if !utf8.ValidString(all) {
+			t.Errorf("%s tells %q", s.Name(), all)
+		}
+	}
+}
+
+// TestToolsAndWorkflows have names of their own, and are no models.
+func TestToolsAndWorkflows(t *testing.T) {
+	tr := New(Options{Export: &memory{}})
+	defer tr.Close()
+	f := func(op wire.Op, asked, name, key, value string) {
+		t.Helper()
+		it := tr.Item()
+		it.Fill(&call.Call{Op: op, Received: noon}, &call.Record{Op: op, Asked: asked})
+		s := tr.appendSpans(nil, it)[0]
+		got := map[string]any{}
+		for _, a := range s.Attributes() {
+			got[string(a.Key)] = a.Value.AsInterface()
+		}
+		if s.Name() != name || got[key] != value || got[genAIModel] != nil {
+			t.Errorf("%s has %v", s.Name(), got)
+		}
+	}
+	f(wire.OpTool, "mcp/files/read", "execute_tool files/read", "gen_ai.tool.name", "files/read")
+	f(wire.OpPipeline, "pipeline/review", "invoke_workflow pipeline/review", "gen_ai.workflow.name", "pipeline/review")
 }
 
 func TestServicesAreKnown(t *testing.T) {
