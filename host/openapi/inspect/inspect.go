@@ -127,6 +127,7 @@ func (i *Inspector) compare(q *http.Request, body []byte, whole bool, resp *http
 		}
 		said.Body, said.Options.ExcludeResponseBody = io.NopCloser(bytes.NewReader(answer)), !whole
 	}
+	i.listen(at, route, resp)
 	if err := openapi3filter.ValidateResponse(q.Context(), said); err != nil {
 		i.fault("%s: the answer is not as the document says: %v", at, err)
 	}

@@ -19,6 +19,12 @@ const document = `{"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "
       "responses": {"200": {"description": "it", "content": {"application/json": {"schema": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}}}}}}
   },
   "/things/all": {"get": {"responses": {"200": {"description": "they"}}}},
+  "/streams/{name}": {"get": {
+    "parameters": [{"name": "name", "in": "path", "required": true, "x-signalbox-slashes": true, "schema": {"type": "string"}}],
+    "responses": {"200": {"description": "it", "content": {
+      "text/event-stream": {"schema": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}},
+      "application/x-ndjson": {"schema": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}},
+      "text/plain": {"schema": {"type": "string"}}}}}}},
   "/files/{path}": {"get": {
     "parameters": [{"name": "path", "in": "path", "required": true, "x-signalbox-slashes": true, "schema": {"type": "string"}}],
     "responses": {"200": {"description": "it"}}}}
@@ -38,6 +44,14 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s with %s answered by %s: %q; want %q", request, body, answer, got, want)
 		}
 	}
+	const events, ndjson = "GET /streams/text/event-stream", "GET /streams/application/x-ndjson"
+	f(true, events, "", "event: a\ndata: {\"id\": \"a\"}\n\n: a comment\n\ndata: [DONE]\n\n", "")
+	f(true, events, "", "data: {\"id\": \"a\"}\n\ndata: {}\n\n", `{} is not as the document says: Error at "/id"`)
+	f(true, events, "", "data: {\"id\": \"a\", \"more\": 1}\n\n", `is not as the document says`)
+	f(true, events, "", "data: {half", `invalid character`)
+	f(true, ndjson, "", "{\"id\": \"a\"}\n{\"id\": \"b\"}", "")
+	f(true, ndjson, "", "{\"id\": \"a\"}\n{}", `property "id" is missing`)
+	f(true, "GET /streams/text/plain", "", "{}", "")
 	f(true, "PUT /things/a", `{"n": 1}`, `{"id": "a"}`, "")
 	f(false, "PUT /things/a", `{"n": 1, "more": 1}`, `{"id": "a", "more": 1}`, "")
 	f(true, "PUT /things/a", `{"n": 1}`, `{"id": "a", "more": 1}`, `the answer is not as the document says`)
@@ -56,7 +70,7 @@ func TestUnseen(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask(t, i, "GET /things/all", "", `{}`)
-	if got, want := i.Unseen(), []string{"GET /files/{path}", "PUT /things/{name}"}; !slices.Equal(got, want) {
+	if got, want := i.Unseen(), []string{"GET /files/{path}", "GET /streams/{name}", "PUT /things/{name}"}; !slices.Equal(got, want) {
 		t.Errorf("%q are unseen; want %q", got, want)
 	}
 }
@@ -69,6 +83,9 @@ func ask(t *testing.T, i *inspect.Inspector, request, body, answer string) {
 			t.Errorf("the server was sent %q, %v; want %q", got, err, body)
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if kind, ok := strings.CutPrefix(r.URL.Path, "/streams/"); ok {
+			w.Header().Set("Content-Type", kind)
+		}
 		_, _ = io.WriteString(w, answer)
 	}))
 	defer srv.Close()

@@ -1,0 +1,81 @@
+package inspect
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+// lines compares the lines of an answer as they pass. The schema of such a media
+// type is that of each of them: of a line of JSON, or of the data of an event.
+type lines struct {
+	io.ReadCloser
+	inspector *Inspector
+	at        string
+	schema    *openapi3.Schema
+	events    bool
+	part      []byte // of a line
+	seen      int
+}
+
+// listen has the lines of resp compared, where the document has a schema of them.
+func (i *Inspector) listen(at string, route *routers.Route, resp *http.Response) {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	events := kind == "text/event-stream"
+	if !events && kind != "application/x-ndjson" && kind != "application/jsonl" {
+		return
+	}
+	said := route.Operation.Responses.Status(resp.StatusCode)
+	if said == nil {
+		return
+	}
+	media := said.Value.Content.Get(kind)
+	if media == nil || media.Schema == nil || media.Schema.Value.Type.Is("string") { // nothing is said of lines
+		return
+	}
+	resp.Body = &lines{ReadCloser: resp.Body, inspector: i, at: at, schema: media.Schema.Value, events: events}
+}
+
+// Read implements io.Reader.
+func (l *lines) Read(p []byte) (int, error) {
+	n, err := l.ReadCloser.Read(p)
+	if l.seen += n; l.seen > maxInspected {
+		return n, err
+	}
+	l.part = append(l.part, p[:n]...)
+	for {
+		line, rest, ended := bytes.Cut(l.part, []byte("\n"))
+		if !ended && err != io.EOF {
+			return n, err
+		}
+		l.compare(bytes.TrimSpace(line))
+		if l.part = rest; len(rest) == 0 {
+			return n, err
+		}
+	}
+}
+
+func (l *lines) compare(line []byte) {
+	if l.events {
+		data, ok := bytes.CutPrefix(line, []byte("data:"))
+		if line = bytes.TrimSpace(data); !ok || string(line) == "[DONE]" {
+			return
+		}
+	}
+	if len(line) == 0 {
+		return
+	}
+	var v any
+	err := json.Unmarshal(line, &v)
+	if err == nil {
+		err = l.schema.VisitJSON(v, openapi3.MultiErrors())
+	}
+	if err != nil {
+		l.inspector.fault("%s: %.300s is not as the document says: %v", l.at, line, err)
+	}
+}
