@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -363,12 +364,12 @@ func (d *directive) control(header string) {
 		case "no-cache":
 			d.refresh = true
 		case "max-age":
-			switch age, err := time.ParseDuration(strings.Trim(value, `"`) + "s"); {
+			switch age, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32); {
 			case err != nil:
 			case age <= 0:
 				d.refresh = true
 			default:
-				d.age = age
+				d.age = time.Duration(age) * time.Second
 			}
 		}
 	}

@@ -88,6 +88,8 @@ func TestDirectives(t *testing.T) {
 	f(asHeaders{"Cache-Control": "max-age=60"}, directive{age: time.Minute}, "")
 	f(asHeaders{"Cache-Control": `max-age="0"`}, directive{refresh: true}, "")
 	f(asHeaders{"Cache-Control": "max-age=x, s-maxage=1"}, directive{}, "")
+	f(asHeaders{"Cache-Control": "max-age=5m"}, directive{}, "")     // it is no age, not one of 5 ms
+	f(asHeaders{"Cache-Control": "max-age=0.0001"}, directive{}, "") // nor one below a millisecond
 }
 
 func TestUnsummed(t *testing.T) {

@@ -93,6 +93,7 @@ func (s *following) WriteTo(w io.Writer) (n int64, err error) {
 		case err != nil || p.Err != nil:
 			return n, s.broken(w)
 		case p.Mark, p.End:
+			s.tell(p.Rest)
 			c.Saved = p.Tail.Cost
 			s.h.Finish(c)
 			if c.Err != nil && s.events { // it could not be recorded
@@ -105,12 +106,22 @@ func (s *following) WriteTo(w io.Writer) (n int64, err error) {
 				return n, nil
 			}
 			p.Bytes = append(dispatch.AppendSummary([]byte(": signalbox "), c), "\n\n"...)
+		default:
+			s.tell(p.Bytes)
 		}
 		m, err := w.Write(p.Bytes)
 		if n += int64(m); err != nil {
 			_ = s.Close()
 			return n, err
 		}
+	}
+}
+
+// tell tells who listens of events, which stand whole in the log. Once the call
+// has ended nobody does.
+func (s *following) tell(events []byte) {
+	if tap := s.f.Tap; tap != nil && s.events && !s.f.finished {
+		dispatch.Tell(tap, events)
 	}
 }
 

@@ -48,8 +48,9 @@ func (r *Reader) Head(gone <-chan struct{}) (*Head, *Failure, error) {
 type Part struct {
 	Bytes []byte // not to be changed
 	// Mark: the follower speaks of itself before what comes next, the answer is
-	// whole but for that.
+	// whole but for that. Rest is what comes next, for who has to know it before.
 	Mark bool
+	Rest []byte // not to be changed
 	End  bool
 	Tail Tail // at the end
 	Err  *Failure
@@ -88,7 +89,7 @@ func (r *Reader) take() (p Part, ready bool, err error) {
 				return p, false, nil
 			}
 			r.marked = true
-			return Part{Mark: true, Tail: g.tail, Err: g.failure}, true, nil
+			return Part{Mark: true, Rest: g.log[g.mark-g.base:], Tail: g.tail, Err: g.failure}, true, nil
 		}
 		end = min(end, g.mark)
 	}
