@@ -112,7 +112,10 @@ func (p *filterPlan) use(set *filter.Set) {
 
 // chainOf are the filters that look at a request: those that policy requires,
 // then the model's own.
-func (f *flight) chainOf() (links []filter.Link, err *wire.Error) {
+func (f *flight) chainOf() ([]filter.Link, *wire.Error) { return f.linked(f.Model.Filters) }
+
+// linked are those that policy requires, then own.
+func (f *flight) linked(own []string) (links []filter.Link, err *wire.Error) {
 	f.links = f.links[:0]
 	lacks := ""
 	add := func(names []string) bool {
@@ -128,7 +131,7 @@ func (f *flight) chainOf() (links []filter.Link, err *wire.Error) {
 		}
 		return true
 	}
-	if !add(f.Decision.Filters) || !add(f.Model.Filters) {
+	if !add(f.Decision.Filters) || !add(own) {
 		e := wire.Errorf(403, "policy_error", "filter %q has to look at the request, and there is none: tell the operator request %s", lacks, f.ID)
 		e.Class = wire.ClassPolicy
 		return nil, e

@@ -86,6 +86,10 @@ func (f *follower) Stop() {
 
 // note is told of changes.
 func (f *follower) note(topic string) {
+	if name, ok := strings.CutPrefix(topic, store.TopicCancels); ok {
+		f.h.tools.door.Cancelled(name) // nothing that is to be taken over, and it cannot wait
+		return
+	}
 	f.mu.Lock()
 	f.topics[topic] = true
 	f.mu.Unlock()

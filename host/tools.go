@@ -23,6 +23,7 @@ type toolbox struct {
 	h       *Host
 	servers *mcp.Servers
 	door    *mcp.Door
+	givenUp givenUp
 }
 
 func (h *Host) openTools(ctx context.Context, cfg *config.Config) error {
@@ -31,7 +32,8 @@ func (h *Host) openTools(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	t := &toolbox{h: h, servers: mcp.NewServers(h.opt.Version, h.log)}
-	t.door = mcp.NewDoor(mcp.Options{Version: h.opt.Version, Log: h.log, Secret: secret, Hosts: cfg.MCP.Hosts, Origins: cfg.MCP.Origins}, t.servers, t)
+	t.door = mcp.NewDoor(mcp.Options{Version: h.opt.Version, Log: h.log, Secret: secret, Hosts: cfg.MCP.Hosts, Origins: cfg.MCP.Origins,
+		Cancel: t.givenUp.tell(h.store, h.log)}, t.servers, t)
 	h.tools = t
 	return nil
 }
@@ -87,6 +89,7 @@ func (t *toolbox) stop() {
 	if t != nil {
 		t.door.Stop()
 		t.servers.Stop()
+		t.givenUp.close()
 	}
 }
 
@@ -118,9 +121,9 @@ func (f *flight) about(it *mcp.Item) {
 	}
 }
 
-// Permits implements mcp.Gate: what a key does not list, and what policy would
-// refuse, is not shown.
-func (t *toolbox) Permits(who *mcp.Caller, items []*mcp.Item) []bool {
+// Permits implements mcp.Gate: what a key does not list, what policy would
+// refuse, and what filters do not let its server say of it, is not shown.
+func (t *toolbox) Permits(who *mcp.Caller, items []*mcp.Item, about func(int) []mcp.Text) []bool {
 	c := t.h.New()
 	defer t.h.Done(c)
 	f := c.Owner.(*flight)
@@ -129,13 +132,16 @@ func (t *toolbox) Permits(who *mcp.Caller, items []*mcp.Item) []bool {
 	may := make([]bool, len(items))
 	for i, it := range items {
 		f.about(it)
-		may[i] = auth.PermitModel(who.Principal, it.Model.Name) == nil && f.gen.policy.Decide(c).Allow
+		if auth.PermitModel(who.Principal, it.Model.Name) == nil {
+			f.Decision = f.gen.policy.Decide(c)
+			may[i] = f.Decision.Allow && t.presentable(f, it, func() []mcp.Text { return about(i) })
+		}
 	}
 	return may
 }
 
 // Use implements mcp.Gate: the path of a call of a tool.
-func (t *toolbox) Use(ctx context.Context, who *mcp.Caller, it *mcp.Item, do func(context.Context) error) error {
+func (t *toolbox) Use(ctx context.Context, who *mcp.Caller, it *mcp.Item, talk *mcp.Talk) error {
 	h, c := t.h, t.h.New()
 	defer h.Done(c)
 	f := c.Owner.(*flight)
@@ -147,45 +153,52 @@ func (t *toolbox) Use(ctx context.Context, who *mcp.Caller, it *mcp.Item, do fun
 	if tr := f.gen.tracer; tr != nil {
 		tr.Begin(c)
 	}
-	if c.Err = t.admit(f, it); c.Err == nil {
-		c.SentUp = true
-		f.ticket.Sent()
-		began := time.Now()
-		err := do(ctx)
-		c.Upstream = time.Since(began)
-		c.Err = toolError(err)
-		var failed *mcp.Failure
-		if errors.As(err, &failed) && !failed.Sent {
-			c.SentUp = false // what never reached its server is not counted
-		}
-		if c.SentUp && it.Price > 0 {
-			c.Cost, c.Provenance = it.Price, call.CostComputed
-		}
+	if c.Err = t.admit(f, it, talk.Said); c.Err != nil {
 		h.Finish(c)
-		who.Spent(c.Cost)
-		if err == nil && c.Err != nil {
-			return c.Err // it could not be recorded
-		}
-		return err
+		return c.Err
+	}
+	c.SentUp = true
+	f.ticket.Sent()
+	began := time.Now()
+	err := talk.Do(ctx, f.looksAt(true))
+	c.Upstream = time.Since(began)
+	c.Err = toolError(err)
+	var failed *mcp.Failure
+	if errors.As(err, &failed) && !failed.Sent {
+		c.SentUp = false // what never reached its server is not counted
+	}
+	if refused := f.hear(it, talk, err); refused != nil {
+		err, c.Err = refused, refused
+	}
+	if c.SentUp && it.Price > 0 {
+		c.Cost, c.Provenance = it.Price, call.CostComputed
 	}
 	h.Finish(c)
-	return c.Err
+	who.Spent(c.Cost)
+	if err == nil && c.Err != nil {
+		return c.Err // it could not be recorded
+	}
+	return err
 }
 
 // admit asks all who have a say, and takes what the call may take.
-func (t *toolbox) admit(f *flight, it *mcp.Item) *wire.Error {
+func (t *toolbox) admit(f *flight, it *mcp.Item, said []mcp.Text) *wire.Error {
 	h := t.h
-	if !h.ledger.Healthy() {
-		e := wire.Errorf(503, codeLedger, "requests cannot be recorded now: try again later")
-		e.RetryAfter = ledgerRetry
-		return e
+	err := h.recordable()
+	if err == nil {
+		err = auth.PermitModel(f.Principal, it.Model.Name)
 	}
-	err := auth.PermitModel(f.Principal, it.Model.Name)
 	if err == nil {
 		err = h.decide(f)
 	}
 	if err == nil {
 		err = h.rate(f)
+	}
+	if err == nil {
+		err = t.screen(f, it)
+	}
+	if err == nil {
+		err = f.look(false, it, said)
 	}
 	if err != nil {
 		return err

@@ -71,7 +71,8 @@ func (d *doctor) gateway(ctx context.Context) {
 
 // ports checks that the addresses are free, or the running gateway's.
 func (d *doctor) ports() {
-	for name, addr := range map[string]string{"listen.data": d.cfg.Listen.Data, "listen.admin": d.cfg.Listen.Admin} {
+	for _, at := range [][2]string{{"listen.data", d.cfg.Listen.Data}, {"listen.admin", d.cfg.Listen.Admin}} {
+		name, addr := at[0], at[1]
 		ln, err := net.Listen("tcp", addr)
 		switch {
 		case err == nil:
@@ -117,7 +118,8 @@ func holder(addr string) string {
 }
 
 func (d *doctor) certificates() {
-	for name, file := range map[string]string{"listen.tls.cert": d.cfg.Listen.TLS.Cert, "admin.tls.cert": d.cfg.Admin.TLS.Cert} {
+	for _, of := range [][2]string{{"listen.tls.cert", d.cfg.Listen.TLS.Cert}, {"admin.tls.cert", d.cfg.Admin.TLS.Cert}} {
+		name, file := of[0], of[1]
 		if file == "" {
 			continue
 		}

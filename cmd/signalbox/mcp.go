@@ -53,17 +53,17 @@ func (l *toolServers) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SERVER\tKIND\tSTATE\tVERSION\tTOOLS\tCALLS\tERRORS\tP50 MS\tRESTARTS")
 	for _, s := range l.Servers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%.1f\t%d\n", s.Name, s.Kind, s.State, dash(s.Version), len(s.Tools), s.Calls, s.Errors, s.P50MS, s.Restarts)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%.1f\t%d\n", s.Name, s.Kind, s.State, dash(harmless(s.Version)), len(s.Tools), s.Calls, s.Errors, s.P50MS, s.Restarts)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	for _, s := range l.Servers {
 		if s.Failure != "" && s.State != "up" {
-			fmt.Fprintf(w, "%s: %s\n", s.Name, s.Failure)
+			fmt.Fprintf(w, "%s: %s\n", s.Name, harmless(s.Failure))
 		}
 		for _, p := range s.Problems {
-			fmt.Fprintf(w, "%s: %s\n", s.Name, p)
+			fmt.Fprintf(w, "%s: %s\n", s.Name, harmless(p))
 		}
 	}
 	return nil
@@ -87,7 +87,7 @@ func (l *toolServers) printTools(w io.Writer) error {
 	fmt.Fprintln(t, "TOOL\tPRICE USD\tWHAT IT DOES")
 	for _, s := range l.Servers {
 		for _, tool := range s.Tools {
-			fmt.Fprintf(t, "%s\t%g\t%s\n", tool.Name, tool.PriceUSD, dash(strings.Join(strings.Fields(tool.Description), " ")))
+			fmt.Fprintf(t, "%s\t%g\t%s\n", tool.Name, tool.PriceUSD, dash(harmless(strings.Join(strings.Fields(tool.Description), " "))))
 		}
 	}
 	return t.Flush()

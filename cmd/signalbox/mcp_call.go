@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -74,16 +75,20 @@ func (t *toolCall) run(c *cobra.Command) error {
 	ctx, cancel := context.WithTimeout(c.Context(), t.wait)
 	defer cancel()
 	client := mcp.NewClient(&mcp.Implementation{Name: "signalbox", Version: c.Root().Version}, &mcp.ClientOptions{Capabilities: &mcp.ClientCapabilities{}})
+	way := &keyed{key: t.key}
 	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: strings.TrimSuffix(t.at, "/") + "/mcp",
-		HTTPClient: &http.Client{Transport: keyed(t.key)}, DisableStandaloneSSE: true, MaxRetries: -1}, nil)
+		HTTPClient: &http.Client{Transport: way}, DisableStandaloneSSE: true, MaxRetries: -1}, nil)
 	if err != nil {
+		if told := way.refusal.Load(); told != nil {
+			return *told
+		}
 		return fmt.Errorf("cannot speak with %s/mcp: %w", t.at, err)
 	}
 	defer session.Close()
 	res, err := session.CallTool(ctx, &mcp.CallToolParams{Name: t.tool, Arguments: t.argument})
 	var refused *jsonrpc.Error
 	if errors.As(err, &refused) {
-		return hint(fmt.Errorf("cannot call %s: %s", t.tool, refused.Message), "see signalbox mcp tools, and what the key may do")
+		return hint(fmt.Errorf("cannot call %s: %s", t.tool, harmless(refused.Message)), "see signalbox mcp tools, and what the key may do")
 	}
 	if err != nil {
 		return fmt.Errorf("cannot call %s: %w", t.tool, err)
@@ -117,15 +122,22 @@ func printResult(w io.Writer, tool string, res *mcp.CallToolResult, asJSON bool)
 		return err
 	}
 	for _, c := range res.Content {
-		if text, ok := c.(*mcp.TextContent); ok {
-			fmt.Fprintln(w, text.Text)
-			continue
+		text := ""
+		if t, ok := c.(*mcp.TextContent); ok {
+			text = t.Text
+		} else {
+			b, err := json.Marshal(c)
+			if err != nil {
+				return err
+			}
+			text = string(b)
 		}
-		b, err := json.Marshal(c)
-		if err != nil {
+		if f, ok := w.(*os.File); ok && terminal(f) {
+			text = printable(text) // a tool's words are not for the terminal to act on
+		}
+		if _, err := fmt.Fprintln(w, text); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\n", b)
 	}
 	if res.IsError {
 		return fmt.Errorf("%s says that it failed", tool)
@@ -133,12 +145,30 @@ func printResult(w io.Writer, tool string, res *mcp.CallToolResult, asJSON bool)
 	return nil
 }
 
-// keyed sends a key along.
-type keyed string
+// keyed sends a key along, and keeps what the gateway says where it refuses
+// that: the SDK would not tell.
+type keyed struct {
+	key     string
+	refusal atomic.Pointer[error]
+}
 
 // RoundTrip implements http.RoundTripper.
-func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
+func (k *keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+string(k))
-	return http.DefaultTransport.RoundTrip(r)
+	r.Header.Set("Authorization", "Bearer "+k.key)
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	if err != nil {
+		return nil, err
+	}
+	err = refused(resp, raw)
+	k.refusal.Store(&err)
+	return nil, err
 }
+
+// maxRefusal is above every refusal of a gateway's.
+const maxRefusal = 64 << 10

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -12,15 +14,23 @@ import (
 var version = "dev"
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  signalbox version",
 		Args:    cobra.NoArgs,
-		Run: func(c *cobra.Command, _ []string) {
-			fmt.Fprintf(c.OutOrStdout(), "signalbox %s%s %s %s/%s\n", version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		RunE: func(c *cobra.Command, _ []string) error {
+			platform := runtime.GOOS + "/" + runtime.GOARCH
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"version": version, "revision": strings.Trim(revision(), " ()"), "go": runtime.Version(), "platform": platform})
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "signalbox %s%s %s %s\n", version, revision(), runtime.Version(), platform)
+			return err
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	return c
 }
 
 // revision is the commit that was built, where the build knows it.

@@ -190,6 +190,7 @@ func TestProblemsNameFieldAndRemedy(t *testing.T) {
 	f(`keys: [{name: a, value: same-key}, {name: b, value: same-key}]`, `is the same as that of key "a"`)
 	f(`keys: [{name: a, value: one-key}, {name: a, value: two-key}]`, `"a" is used twice`)
 	f(`limits: {attempts: 0, deadline: 1ms, max_body: 1}`, `limits.attempts: is 0`, `limits.deadline: is 1ms`, `limits.max_body: is 1 bytes`)
+	f("filters: {pii: {module: 'builtin:pii'}}\nmcp: {servers: {a: {url: 'https://a.example/mcp', filters: [pi]}}}", `mcp.servers.a.filters[0]: there is no filter "pi", did you mean "pii"`)
 	f(`limits: {max_upload: 100GiB}`, `limits.max_upload: is 107374182400 bytes`)
 	f(`pass_through: [nobody]`, `pass_through[0]: there is no provider "nobody"`)
 	f(`limits: {deadline: 10, max_body: many}`, `limits.deadline: must be a duration`, `limits.max_body: not a size`)

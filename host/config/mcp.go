@@ -41,6 +41,7 @@ type MCPServer struct {
 	Prices   map[string]USD `koanf:"prices_usd"` // of tools, over price_usd
 	Timeout  time.Duration  `koanf:"timeout"`    // over mcp.timeout
 	Parallel int            `koanf:"parallel"`   // over mcp.parallel
+	Filters  []string       `koanf:"filters"`    // beside what policy requires
 }
 
 var (
@@ -77,6 +78,7 @@ func (c *Config) checkMCP(p *problems) {
 	for _, name := range sortedKeys(m.Servers) {
 		s := m.Servers[name]
 		s.check(p, join("mcp.servers", name), name)
+		c.checkFilterNames(p, join("mcp.servers", name)+".filters", s.Filters)
 	}
 }
 

@@ -144,10 +144,15 @@ func (c *Config) checkResilience(p *problems) {
 		if m.Mirror.Target != "" {
 			c.checkTarget(p, path+".mirror", Target{Model: m.Mirror.Target})
 		}
-		for i, f := range m.Filters {
-			if _, ok := c.Filters[f]; !ok {
-				p.addf(fmt.Sprintf("%s.filters[%d]", path, i), "there is no filter %q%s: define it under filters", f, didYouMean(f, sortedKeys(c.Filters)))
-			}
+		c.checkFilterNames(p, path+".filters", m.Filters)
+	}
+}
+
+// checkFilterNames checks what a model or a tool server asks for.
+func (c *Config) checkFilterNames(p *problems, path string, names []string) {
+	for i, f := range names {
+		if _, ok := c.Filters[f]; !ok {
+			p.addf(fmt.Sprintf("%s[%d]", path, i), "there is no filter %q%s: define it under filters", f, didYouMean(f, sortedKeys(c.Filters)))
 		}
 	}
 }

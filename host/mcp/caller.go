@@ -2,6 +2,8 @@ package mcp
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -63,23 +65,28 @@ func who(p *call.Principal) string {
 // the protocol of 2026 that is a request of its own.
 type cancels struct {
 	mu sync.Mutex
-	by map[cancelKey]context.CancelFunc
+	by map[string]context.CancelFunc
 }
 
-type cancelKey struct{ who, session, request string }
+// cancelName stands for the call that c began as request, everywhere. It tells
+// nothing of either.
+func cancelName(c *Caller, request string) string {
+	sum := sha256.Sum256([]byte(c.who() + "\x00" + c.session + "\x00" + request))
+	return hex.EncodeToString(sum[:16])
+}
 
 // enter makes the call end with its caller, or when the caller says so.
 func (x *cancels) enter(ctx context.Context, c *Caller) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(c.ctx, cancel)
-	key := cancelKey{c.who(), c.session, c.request}
 	if c.session == "" || c.request == "" {
 		return ctx, func() { stop(); cancel() }
 	}
+	key := cancelName(c, c.request)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.by == nil {
-		x.by = map[cancelKey]context.CancelFunc{}
+		x.by = map[string]context.CancelFunc{}
 	}
 	x.by[key] = cancel
 	return ctx, func() {
@@ -91,12 +98,13 @@ func (x *cancels) enter(ctx context.Context, c *Caller) (context.Context, func()
 	}
 }
 
-// cancel ends the call that the same caller began as request, if it runs.
-func (x *cancels) cancel(c *Caller, request string) {
+// cancel ends the call of that name; false: it does not run here.
+func (x *cancels) cancel(name string) bool {
 	x.mu.Lock()
-	end := x.by[cancelKey{c.who(), c.session, request}]
+	end := x.by[name]
 	x.mu.Unlock()
 	if end != nil {
 		end()
 	}
+	return end != nil
 }

@@ -3,6 +3,7 @@ package mcp
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -22,6 +23,13 @@ type Item struct {
 
 	server *server
 	own    string // the server's name for it
+	told   atomic.Pointer[string]
+}
+
+// Told reports whether text is other than what was told of it last.
+func (it *Item) Told(text string) bool {
+	was := it.told.Swap(&text)
+	return was == nil || *was != text
 }
 
 // shelf puts what servers offer on the SDK's server, and takes it off again.

@@ -18,11 +18,12 @@ import (
 
 // Gate says what a caller may see and use, and counts what it uses.
 type Gate interface {
-	// Permits tells for each of items whether the caller may use it.
-	Permits(c *Caller, items []*Item) []bool
-	// Use makes do as a call of it by the caller. What it refuses is a
-	// *wire.Error; any other error is do's own.
-	Use(ctx context.Context, c *Caller, it *Item, do func(context.Context) error) error
+	// Permits tells for each of items whether the caller may see and use it. What
+	// about(i) returns of item i it may replace.
+	Permits(c *Caller, items []*Item, about func(i int) []Text) []bool
+	// Use makes t as a call of it by the caller, and may replace what is said.
+	// What it refuses is a *wire.Error; any other error is the talk's own.
+	Use(ctx context.Context, c *Caller, it *Item, t *Talk) error
 }
 
 // Options of a Door.
@@ -33,6 +34,9 @@ type Options struct {
 	// Hosts are names that callers reach the gateway by, nil: any. Origins are
 	// those of pages in browsers that may call it.
 	Hosts, Origins []string
+	// Cancel has the other gateways told that the call of a name was given up,
+	// which does not run here; nil: there are none. It does not wait.
+	Cancel func(name string)
 }
 
 // Door serves the catalogue of Servers to callers.
@@ -58,8 +62,10 @@ func NewDoor(opt Options, servers *Servers, gate Gate) *Door {
 	d.standing.init()
 	quiet := slog.New(slog.DiscardHandler) // what callers do wrong is told to them
 	listed := &sdk.ToolCapabilities{ListChanged: true}
-	d.sdk = sdk.NewServer(implementation(opt.Version), &sdk.ServerOptions{Logger: quiet, Capabilities: &sdk.ServerCapabilities{
-		Tools: listed, Prompts: &sdk.PromptCapabilities{ListChanged: true}, Resources: &sdk.ResourceCapabilities{ListChanged: true}}})
+	d.sdk = sdk.NewServer(implementation(opt.Version), &sdk.ServerOptions{Logger: quiet,
+		SetCacheable: func(_ context.Context, _ sdk.Request, c *sdk.Cacheable) { c.CacheScope = "private" }, // each sees its own
+		Capabilities: &sdk.ServerCapabilities{
+			Tools: listed, Prompts: &sdk.PromptCapabilities{ListChanged: true}, Resources: &sdk.ResourceCapabilities{ListChanged: true}}})
 	d.sdk.AddReceivingMiddleware(d.middleware)
 	d.http = sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return d.sdk },
 		&sdk.StreamableHTTPOptions{Stateless: true, Logger: quiet, PropagateRequestCancellation: true, MaxRequestBodyBytes: -1})
@@ -83,6 +89,9 @@ func NewDoor(opt Options, servers *Servers, gate Gate) *Door {
 
 // Configure changes whom the door lets in from browsers.
 func (d *Door) Configure(hosts, origins []string) { d.rules.set(hosts, origins) }
+
+// Cancelled ends the call of a name that another gateway was told was given up.
+func (d *Door) Cancelled(name string) { d.cancels.cancel(name) }
 
 // Draining ends what would stand for as long as callers like.
 func (d *Door) Draining() { d.standing.close() }
@@ -132,17 +141,17 @@ func (d *Door) middleware(next sdk.MethodHandler) sdk.MethodHandler {
 func (d *Door) filter(c *Caller, res sdk.Result) {
 	switch r := res.(type) {
 	case *sdk.ListToolsResult:
-		r.Tools = permitted(d, c, kindTool, r.Tools, func(t *sdk.Tool) string { return t.Name })
+		r.Tools = permitted(d, c, kindTool, r.Tools, func(t *sdk.Tool) string { return t.Name }, aboutTool)
 	case *sdk.ListPromptsResult:
-		r.Prompts = permitted(d, c, kindPrompt, r.Prompts, func(p *sdk.Prompt) string { return p.Name })
+		r.Prompts = permitted(d, c, kindPrompt, r.Prompts, func(p *sdk.Prompt) string { return p.Name }, aboutPrompt)
 	case *sdk.ListResourcesResult:
-		r.Resources = permitted(d, c, kindResource, r.Resources, func(r *sdk.Resource) string { return r.URI })
+		r.Resources = permitted(d, c, kindResource, r.Resources, func(r *sdk.Resource) string { return r.URI }, aboutResource)
 	case *sdk.ListResourceTemplatesResult:
-		r.ResourceTemplates = permitted(d, c, kindTemplate, r.ResourceTemplates, func(r *sdk.ResourceTemplate) string { return r.URITemplate })
+		r.ResourceTemplates = permitted(d, c, kindTemplate, r.ResourceTemplates, func(r *sdk.ResourceTemplate) string { return r.URITemplate }, aboutTemplate)
 	}
 }
 
-func permitted[T any](d *Door, c *Caller, kind string, list []*T, name func(*T) string) []*T {
+func permitted[T any](d *Door, c *Caller, kind string, list []*T, name func(*T) string, about func(*T) []Text) []*T {
 	items := make([]*Item, 0, len(list))
 	list = slices.DeleteFunc(slices.Clone(list), func(one *T) bool {
 		it := d.shelf.item(kind, name(one))
@@ -151,7 +160,12 @@ func permitted[T any](d *Door, c *Caller, kind string, list []*T, name func(*T) 
 		}
 		return it == nil // it has just gone
 	})
-	may, i := d.gate.Permits(c, items), -1
+	may := d.gate.Permits(c, items, func(i int) []Text {
+		own := *list[i]
+		list[i] = &own
+		return about(&own)
+	})
+	i := -1
 	return slices.DeleteFunc(list, func(*T) bool { i++; return !may[i] })
 }
 
@@ -159,15 +173,16 @@ func permitted[T any](d *Door, c *Caller, kind string, list []*T, name func(*T) 
 // arguments go there and nothing else.
 func (d *Door) toolHandler(it *Item) sdk.ToolHandler {
 	return func(ctx context.Context, r *sdk.CallToolRequest) (res *sdk.CallToolResult, err error) {
-		p := &sdk.CallToolParams{Name: it.own, Arguments: r.Params.Arguments}
-		if len(r.Params.Arguments) == 0 {
-			p.Arguments = json.RawMessage("{}")
+		args := r.Params.Arguments
+		if len(args) == 0 {
+			args = json.RawMessage("{}")
 		}
-		defer d.relay(ctx, it.server, r, p)()
-		err = d.use(ctx, it, func(ctx context.Context, s *sdk.ClientSession) (err error) {
+		err = d.use(ctx, it, &talk{said: []Text{{JSON: &args}}, do: func(ctx context.Context, s *sdk.ClientSession, quiet bool) (err error) {
+			p := &sdk.CallToolParams{Name: it.own, Arguments: args}
+			defer d.relay(ctx, it.server, r, p, quiet)()
 			res, err = s.CallTool(ctx, p)
 			return err
-		})
+		}, heard: func() []Text { return resultTexts(res) }})
 		if err != nil {
 			return nil, err
 		}
@@ -178,11 +193,22 @@ func (d *Door) toolHandler(it *Item) sdk.ToolHandler {
 
 func (d *Door) promptHandler(it *Item) sdk.PromptHandler {
 	return func(ctx context.Context, r *sdk.GetPromptRequest) (res *sdk.GetPromptResult, err error) {
-		err = d.use(ctx, it, func(ctx context.Context, s *sdk.ClientSession) (err error) {
-			res, err = s.GetPrompt(ctx, &sdk.GetPromptParams{Name: it.own, Arguments: r.Params.Arguments})
+		names, values := make([]string, 0, len(r.Params.Arguments)), make([]string, len(r.Params.Arguments))
+		t := &talk{heard: func() []Text { return promptTexts(res) }}
+		for name, v := range r.Params.Arguments {
+			i := len(names)
+			names, values[i] = append(names, name), v
+			t.said = append(t.said, words(&values[i])...)
+		}
+		t.do = func(ctx context.Context, s *sdk.ClientSession, _ bool) (err error) {
+			args := map[string]string{}
+			for i, name := range names {
+				args[name] = values[i]
+			}
+			res, err = s.GetPrompt(ctx, &sdk.GetPromptParams{Name: it.own, Arguments: args})
 			return err
-		})
-		if err != nil {
+		}
+		if err = d.use(ctx, it, t); err != nil {
 			return nil, err
 		}
 		delete(res.Meta, sdk.MetaKeyServerInfo)
@@ -192,10 +218,11 @@ func (d *Door) promptHandler(it *Item) sdk.PromptHandler {
 
 func (d *Door) resourceHandler(it *Item) sdk.ResourceHandler {
 	return func(ctx context.Context, r *sdk.ReadResourceRequest) (res *sdk.ReadResourceResult, err error) {
-		err = d.use(ctx, it, func(ctx context.Context, s *sdk.ClientSession) (err error) {
-			res, err = s.ReadResource(ctx, &sdk.ReadResourceParams{URI: r.Params.URI})
+		uri := r.Params.URI
+		err = d.use(ctx, it, &talk{said: words(&uri), do: func(ctx context.Context, s *sdk.ClientSession, _ bool) (err error) {
+			res, err = s.ReadResource(ctx, &sdk.ReadResourceParams{URI: uri})
 			return err
-		})
+		}, heard: func() []Text { return resourceTexts(res.Contents...) }})
 		if err != nil {
 			return nil, err
 		}
@@ -204,15 +231,23 @@ func (d *Door) resourceHandler(it *Item) sdk.ResourceHandler {
 	}
 }
 
-// use makes do with the item's server on behalf of the caller.
-func (d *Door) use(ctx context.Context, it *Item, do func(context.Context, *sdk.ClientSession) error) error {
+// talk is a Talk with the line to the server to be given.
+type talk struct {
+	said  []Text
+	do    func(ctx context.Context, s *sdk.ClientSession, quiet bool) error
+	heard func() []Text
+}
+
+// use makes t with the item's server on behalf of the caller.
+func (d *Door) use(ctx context.Context, it *Item, t *talk) error {
 	c := callerOf(ctx)
 	c.running.Add(1)
 	defer c.running.Done()
 	ctx, leave := d.cancels.enter(ctx, c)
 	defer leave()
-	err := d.gate.Use(ctx, c, it, func(ctx context.Context) error { return it.server.use(ctx, do) })
-	return told(err)
+	return told(d.gate.Use(ctx, c, it, &Talk{Said: t.said, Heard: t.heard, Do: func(ctx context.Context, quiet bool) error {
+		return it.server.use(ctx, func(ctx context.Context, s *sdk.ClientSession) error { return t.do(ctx, s, quiet) })
+	}}))
 }
 
 // Codes of JSON-RPC that callers get where the gateway refuses or fails.

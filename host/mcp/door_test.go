@@ -88,6 +88,9 @@ func TestEachSeesWhatItMayUse(t *testing.T) {
 	if names := p.tools(ann); !slices.Contains(names, "one__env") || !slices.Contains(names, "one__echo") {
 		t.Errorf("one who may use all sees %q", names)
 	}
+	if r, err := ann.ListTools(t.Context(), nil); err != nil || r.CacheScope != "private" {
+		t.Errorf("a list of one caller's may be kept for all: %+v, %v", r, err)
+	}
 	if names := p.tools(bob); slices.Contains(names, "one__env") || !slices.Contains(names, "one__echo") {
 		t.Errorf("one who may not use one__env sees %q", names)
 	}
@@ -245,6 +248,27 @@ func TestAStrayHoldsNothingUp(t *testing.T) {
 		t.Errorf("the stray has ended by itself: %v", err)
 	}
 	<-gone
+}
+
+// TestRestlessServersAreAskedInPeace: one that always says that it has changed
+// does not keep the gateway busy.
+func TestRestlessServersAreAskedInPeace(t *testing.T) {
+	p := open(t, command(t, "restless", "restless"))
+	p.ready("restless")
+	asked := func() (n int) {
+		for _, tool := range p.status("restless").Tools {
+			if tool.Name == "restless__asked" {
+				n, _ = strconv.Atoi(tool.Description)
+			}
+		}
+		return n
+	}
+	p.until("it was asked", func() bool { return asked() > 0 })
+	first, began := asked(), time.Now()
+	p.until("it was asked again", func() bool { return asked() >= first+6 })
+	if took := time.Since(began); took < 400*time.Millisecond {
+		t.Errorf("it was asked six times within %s", took)
+	}
 }
 
 func TestHostileServers(t *testing.T) {

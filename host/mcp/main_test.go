@@ -66,6 +66,20 @@ func serveAs(kind string) {
 			os.Exit(5)
 		}
 		_ = toolServer().Run(context.Background(), &sdk.StdioTransport{})
+	case "restless": // whenever it was asked what it offers, that has changed
+		s, asked := toolServer(), 0
+		s.AddReceivingMiddleware(func(next sdk.MethodHandler) sdk.MethodHandler {
+			return func(ctx context.Context, method string, r sdk.Request) (sdk.Result, error) {
+				if method == "tools/list" {
+					asked++
+					sdk.AddTool(s, &sdk.Tool{Name: "asked", Description: strconv.Itoa(asked)}, func(context.Context, *sdk.CallToolRequest, text) (*sdk.CallToolResult, any, error) {
+						return nil, nil, nil
+					})
+				}
+				return next(ctx, method, r)
+			}
+		})
+		_ = s.Run(context.Background(), &sdk.StdioTransport{})
 	case "deaf": // it says what it offers and reads no more
 		s := toolServer()
 		s.AddReceivingMiddleware(func(next sdk.MethodHandler) sdk.MethodHandler {
@@ -170,7 +184,7 @@ func (g *gate) refuses(c *mcp.Caller, it *mcp.Item) bool {
 	return g.refuse[c.Principal.KeyID+" "+it.Name]
 }
 
-func (g *gate) Permits(c *mcp.Caller, items []*mcp.Item) []bool {
+func (g *gate) Permits(c *mcp.Caller, items []*mcp.Item, _ func(int) []mcp.Text) []bool {
 	may := make([]bool, len(items))
 	for i, it := range items {
 		may[i] = !g.refuses(c, it)
@@ -178,7 +192,7 @@ func (g *gate) Permits(c *mcp.Caller, items []*mcp.Item) []bool {
 	return may
 }
 
-func (g *gate) Use(ctx context.Context, c *mcp.Caller, it *mcp.Item, do func(context.Context) error) error {
+func (g *gate) Use(ctx context.Context, c *mcp.Caller, it *mcp.Item, t *mcp.Talk) error {
 	if c.Principal.KeyID == "doomed" {
 		panic("policy is broken")
 	}
@@ -189,7 +203,7 @@ func (g *gate) Use(ctx context.Context, c *mcp.Caller, it *mcp.Item, do func(con
 	g.used = append(g.used, c.Principal.KeyID+" "+it.Model.Name)
 	g.mu.Unlock()
 	c.Spent(it.Price)
-	return do(ctx)
+	return t.Do(ctx, false)
 }
 
 func (g *gate) uses() string {
@@ -229,12 +243,18 @@ type place struct {
 	servers *mcp.Servers
 	door    *mcp.Door
 	url     string
+	others  []*place // gateways of the same store
 }
 
 func open(t *testing.T, specs ...mcp.Spec) *place {
 	t.Helper()
 	p := &place{t: t, gate: &gate{refuse: map[string]bool{}}, servers: mcp.NewServers("test", quiet())}
-	p.door = mcp.NewDoor(mcp.Options{Version: "test", Log: quiet(), Secret: []byte("0123456789abcdef0123456789abcdef")}, p.servers, p.gate)
+	p.door = mcp.NewDoor(mcp.Options{Version: "test", Log: quiet(), Secret: []byte("0123456789abcdef0123456789abcdef"),
+		Cancel: func(name string) {
+			for _, o := range p.others {
+				o.door.Cancelled(name)
+			}
+		}}, p.servers, p.gate)
 	f := &front{p.door}
 	s := server.New(server.Options{MaxBody: 1 << 20, Log: quiet()}, f, f)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

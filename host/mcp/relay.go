@@ -13,7 +13,7 @@ const mostReports = 16
 
 // relay passes a server's reports of progress on a call to its caller, where
 // that has asked for them. stop ends that.
-func (d *Door) relay(ctx context.Context, s *server, r *sdk.CallToolRequest, p *sdk.CallToolParams) (stop func()) {
+func (d *Door) relay(ctx context.Context, s *server, r *sdk.CallToolRequest, p *sdk.CallToolParams, quiet bool) (stop func()) {
 	token := r.Params.GetProgressToken()
 	if token == nil {
 		return func() {}
@@ -34,6 +34,9 @@ func (d *Door) relay(ctx context.Context, s *server, r *sdk.CallToolRequest, p *
 			case <-ctx.Done():
 				return
 			case rep := <-reports:
+				if quiet {
+					rep.Message = ""
+				}
 				_ = r.Session.NotifyProgress(ctx, &sdk.ProgressNotificationParams{ProgressToken: token, Message: clip(rep.Message, maxText), Progress: rep.Progress, Total: rep.Total})
 			}
 		}

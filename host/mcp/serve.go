@@ -91,7 +91,9 @@ func (d *Door) post(c *call.Call, caller *Caller) (call.Answer, *wire.Error) {
 	_ = json.Unmarshal(body, &e) // the SDK says what is wrong with it
 	var p struct{ RequestID json.RawMessage }
 	if e.Method == "notifications/cancelled" && caller.session != "" && json.Unmarshal(e.Params, &p) == nil {
-		d.cancels.cancel(caller, string(p.RequestID))
+		if name := cancelName(caller, string(p.RequestID)); !d.cancels.cancel(name) && d.opt.Cancel != nil {
+			d.opt.Cancel(name)
+		}
 		return call.Answer{Status: 202}, nil
 	}
 	caller.request = string(e.ID)

@@ -23,6 +23,9 @@ const (
 	// relist is how often a server is asked again what it offers: one with a URL
 	// is known to be there only then.
 	relist = 30 * time.Second
+	// leastLook is the time between two such questions of a server that says that
+	// it has changed all the time.
+	leastLook = 100 * time.Millisecond
 	// settle is how long a call that was given up may still hold the line: a
 	// server that does not even read is started anew.
 	settle = 2 * time.Second
@@ -115,6 +118,7 @@ func (s *server) serve(ctx context.Context) error {
 	tick := time.NewTicker(relist)
 	defer tick.Stop()
 	for {
+		began := time.Now()
 		found, err := s.list(ctx, session)
 		if err != nil {
 			return fmt.Errorf("cannot list what it offers: %w", err)
@@ -129,6 +133,11 @@ func (s *server) serve(ctx context.Context) error {
 		case err := <-s.again:
 			return err
 		case <-s.look:
+			select {
+			case <-ctx.Done():
+			case <-gone:
+			case <-time.After(time.Until(began.Add(leastLook))):
+			}
 		case <-tick.C:
 		}
 	}
@@ -259,7 +268,7 @@ func (s *server) use(ctx context.Context, do func(context.Context, *sdk.ClientSe
 	defer cancel()
 	unstuck := make(chan struct{})
 	defer close(unstuck)
-	context.AfterFunc(ctx, func() { s.watch(unstuck) })
+	defer context.AfterFunc(ctx, func() { s.watch(unstuck) })()
 	began := time.Now()
 	err := do(ctx, session)
 	err = s.verdict(ctx, err)

@@ -150,6 +150,12 @@ type Watcher interface {
 	Watch(ctx context.Context, changed func(topic string)) error
 }
 
+// Teller is a store that can tell all nodes that watch of what is over in a
+// moment: it is kept nowhere, and may be lost.
+type Teller interface {
+	Tell(ctx context.Context, topic string) error
+}
+
 // Nodes are the gateways that use the store.
 type Nodes interface {
 	// Node is the one that has opened it.
@@ -167,4 +173,5 @@ const (
 	TopicCredentials = "credentials"
 	TopicModules     = "modules/"   // and the kind
 	TopicDocuments   = "documents/" // and the kind
+	TopicCancels     = "cancels/"   // and a call of a tool, that is told of alone
 )

@@ -172,6 +172,12 @@ func TestWatchMissesNothing(t *testing.T) {
 	put("limit", "d")
 	d.Delay(0)
 	want("documents/limit")
+	if err := other.Tell(t.Context(), "cancels/x"); err != nil {
+		t.Error(err)
+	}
+	want("cancels/x")
+	put("team", "e")
+	want("documents/team")
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -61,13 +61,33 @@ func (w *watcher) listen(ctx context.Context) error {
 			w.s.log.Info("changes that other nodes make are seen again")
 			w.lost = false
 		}
-		wait, cancel := context.WithTimeout(ctx, w.s.opt.Poll)
-		_, err := c.WaitForNotification(wait)
-		cancel()
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		if err := w.wait(ctx, c); err != nil {
 			return err
 		}
 	}
+}
+
+// wait returns when there is something to look at. What is told and kept
+// nowhere, it passes on.
+func (w *watcher) wait(ctx context.Context, c *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, w.s.opt.Poll)
+	defer cancel()
+	for {
+		n, err := c.WaitForNotification(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return nil
+		}
+		if err != nil || n.Payload == "" {
+			return err
+		}
+		w.changed(n.Payload)
+	}
+}
+
+// Tell implements store.Teller.
+func (s *Store) Tell(ctx context.Context, topic string) error {
+	_, err := s.pool.Exec(ctx, "SELECT pg_notify($1, $2)", channel, topic)
+	return err
 }
 
 func (w *watcher) connect(ctx context.Context) (*pgx.Conn, error) {
