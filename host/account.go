@@ -211,6 +211,9 @@ func (h *Host) Finish(c *call.Call) {
 		return
 	}
 	f.finished = true
+	if c.Err == nil && f.shared.leads { // for others the answer went on
+		c.Err = c.Gone.Why()
+	}
 	h.price(f)
 	f.record = record(f)
 	r := &f.record

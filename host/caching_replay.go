@@ -111,8 +111,10 @@ func (p *player) Close() error {
 // left ends a call whose caller is gone, unless it has ended.
 func (p *player) left() {
 	if c := &p.f.Call; !p.f.finished {
-		c.Err = wire.Errorf(499, "client_closed_request", "the caller closed the connection before the answer was complete")
-		c.Err.Class = wire.ClassNetwork
+		if c.Err = c.Gone.Why(); c.Err == nil {
+			c.Err = wire.Errorf(499, "client_closed_request", "the caller closed the connection before the answer was complete")
+			c.Err.Class = wire.ClassNetwork
+		}
 		p.h.Finish(c)
 	}
 }

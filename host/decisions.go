@@ -154,7 +154,7 @@ func (f *flight) outcome(r *call.Record) {
 	}
 	h := f.gen.handles[f.route()]
 	h.Outcome(&c.Plan, route.Outcome{Failed: upstreams(c.Err), Cost: c.Cost, TTFT: c.FirstByte, Total: micros(r.DurationUS),
-		Left: c.Err != nil && c.Err.Status == statusLeft && len(c.Attempts) > 0})
+		Left: c.Err != nil && (c.Err.Status == statusLeft || c.Gone.Why() != nil) && len(c.Attempts) > 0})
 	h.Observe(c)
 }
 

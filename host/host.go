@@ -118,6 +118,7 @@ type Host struct {
 	alerts    *alert.Manager
 	lookout   *lookout
 	retire    retireSoon
+	expiry    *time.Timer // of the next key
 	retention *retention
 	signers   atomic.Pointer[trust.Keys] // of modules
 
@@ -186,6 +187,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 		return h, err
 	}
 	if err = h.openDoors(cfg); err == nil {
+		h.recheck()
 		h.follower = newFollower(h, cfg.Store.Poll)
 	}
 	return h, err
@@ -236,6 +238,8 @@ func (h *Host) openState(ctx context.Context, cfg *config.Config) (err error) {
 	h.admins = auth.New(pepper)
 	h.retire.timer = time.AfterFunc(time.Hour, h.retired)
 	h.retire.timer.Stop() // nothing retires yet
+	h.expiry = time.AfterFunc(time.Hour, h.keyExpired)
+	h.expiry.Stop() // recheck sets it
 	h.metrics = telemetry.New()
 	h.passing = live.New(rowOf)
 	h.passing.Start()
@@ -398,6 +402,7 @@ func (h *Host) publish(ctx context.Context, g *generation) error {
 	} else {
 		h.openIssuers(old.cfg, g.cfg)
 	}
+	h.recheck()
 	h.trials.cast(shadow)
 	h.decisions.Set(keeps(g.cfg.Decisions))
 	h.audit.Set(auditSettings(g.cfg.Audit))
@@ -426,6 +431,7 @@ func (h *Host) close() error {
 	h.watch.Stop()
 	if h.retire.timer != nil {
 		h.retire.timer.Stop()
+		h.expiry.Stop()
 	}
 	if h.queue != nil {
 		h.queue.Stop()

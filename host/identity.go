@@ -72,6 +72,61 @@ func (h *Host) identityChanged(ctx context.Context, topic string) error {
 	return h.loadKeys(ctx, h.gen.Load().cfg)
 }
 
+// standing is what ends the streams and sessions of p, nil: nothing does. That
+// is what has become of its key, or of what its token stands on; a token that
+// has expired ends nothing that it has begun.
+func (h *Host) standing(p *call.Principal) *wire.Error {
+	var err *wire.Error
+	issuer, _, _ := strings.Cut(strings.TrimPrefix(p.KeyID, "jwt/"), "/")
+	switch _, known := h.gen.Load().cfg.OIDC[issuer]; {
+	case p.Auth != "jwt":
+		err = h.keys.Standing(p.KeyID, time.Now())
+	case known:
+		_, err = h.settleToken(p)
+	default:
+		err = wire.Errorf(401, "token_issuer_unknown", "the token's issuer is none of this gateway's any more: get a token from one of them")
+	}
+	if err == nil {
+		return nil
+	}
+	err = new(*err)
+	err.Class = wire.ClassPolicy // no target is at fault
+	return err
+}
+
+// stands begins f's answer, which streams, unless its caller has been shut out
+// while it waited. From here on recheck ends it.
+func (h *Host) stands(f *flight) *wire.Error {
+	if f.ticketed != nil { // its administrator's leaving does
+		return nil
+	}
+	f.Gone.Streams(f.Principal)
+	return f.Gone.Recheck(h.standing)
+}
+
+// recheck ends the streams and sessions of callers who may not be here any
+// more, and sees to it that those of the next key that expires end with it.
+func (h *Host) recheck() {
+	if h.server == nil { // the host is being made
+		return
+	}
+	h.server.Recheck(h.standing)
+	if next := h.keys.NextEnd(time.Now()); !next.IsZero() {
+		h.expiry.Reset(min(time.Until(next), maxExpiryWait))
+	}
+}
+
+// maxExpiryWait is how late it can be noticed that the clock was set.
+const maxExpiryWait = time.Minute
+
+func (h *Host) keyExpired() {
+	h.reload.Lock()
+	defer h.reload.Unlock()
+	if !h.closed {
+		h.recheck()
+	}
+}
+
 // noteUse writes down when keys were used last.
 func (h *Host) noteUse(ctx context.Context) error {
 	used := h.keys.Used()

@@ -25,6 +25,7 @@ func (h *Host) loadKeys(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	publish()
+	h.recheck()
 	return nil
 }
 

@@ -124,6 +124,9 @@ func (s *runStream) WriteTo(w io.Writer) (n int64, err error) {
 	}
 	var last []byte
 	failed := s.err
+	if why := s.f.Gone.Why(); why != nil {
+		failed = why
+	}
 	if failed == nil {
 		last, failed = s.writer.end(nil, s.rec)
 	}
@@ -142,6 +145,9 @@ func (s *runStream) Close() error {
 	<-s.over
 	if !s.f.finished {
 		err := s.err
+		if why := s.f.Gone.Why(); why != nil {
+			err = why
+		}
 		if err == nil {
 			err = wire.Errorf(499, "client_closed_request", "the caller closed the connection before all was written")
 			err.Class = wire.ClassNetwork

@@ -133,7 +133,11 @@ func (h *Host) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 	ans, err := ask(f)
 	h.mirror.take(f)
 	if err == nil && ans.Stream != nil {
-		return ans, nil // the stream finishes the call before its end
+		if err = h.stands(f); err == nil {
+			return ans, nil // the stream finishes the call before its end
+		}
+		_ = ans.Stream.Close() // it has finished the call
+		return call.Answer{}, err
 	}
 	if err == nil {
 		ans, err = f.filterAnswer(ans)

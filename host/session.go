@@ -1,7 +1,6 @@
 package host
 
 import (
-	"strings"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/budget"
@@ -22,19 +21,4 @@ func (h *Host) Running(c *call.Call) *wire.Error {
 		return overBudget(denied, budget.Amounts{call.UnitUSD: need}, time.Now())
 	}
 	return nil
-}
-
-// Permitted implements dispatch.Permitting: what ends the key or token of a
-// caller ends its session, within seconds and on every node.
-func (h *Host) Permitted(c *call.Call) *wire.Error {
-	p := c.Principal
-	if p.Auth != "jwt" {
-		return h.keys.Standing(p.KeyID, time.Now())
-	}
-	issuer, _, _ := strings.Cut(strings.TrimPrefix(p.KeyID, "jwt/"), "/")
-	if _, ok := h.gen.Load().cfg.OIDC[issuer]; !ok {
-		return wire.Errorf(401, "token_issuer_unknown", "the token's issuer is none of this gateway's any more: get a token from one of them")
-	}
-	_, err := h.settleToken(p)
-	return err
 }

@@ -193,6 +193,11 @@ func (l *leading) Write(p []byte) (int, error) {
 	} else {
 		g.Write(p)
 	}
+	if why := l.f.Gone.Why(); why != nil && !l.left { // the rest is for the others alone
+		if l.left = true; l.events {
+			_, _ = l.w.Write(wire.AppendErrorEvent(nil, l.f.Dialect, why, l.f.ID.String())) // the connection is cut anyway
+		}
+	}
 	if !l.left {
 		n, err := l.w.Write(p)
 		if err == nil || !g.Followed() {

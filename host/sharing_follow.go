@@ -87,11 +87,15 @@ func (s *following) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		p, err := s.r.Next(c.Gone.Done())
 		switch {
+		case err == share.ErrGone && c.Gone.Why() != nil:
+			return n, s.broken(w, c.Gone.Why())
 		case err == share.ErrGone:
 			_ = s.Close()
 			return n, errLeft
 		case err != nil || p.Err != nil:
-			return n, s.broken(w)
+			e := wire.Errorf(502, "stream_interrupted", "the answer that this request shared with another broke off: try again")
+			e.Class = wire.ClassNetwork
+			return n, s.broken(w, e)
 		case p.Mark, p.End:
 			s.tell(p.Rest)
 			c.Saved = p.Tail.Cost
@@ -125,12 +129,11 @@ func (s *following) tell(events []byte) {
 	}
 }
 
-// broken ends an answer that is not going to be whole.
-func (s *following) broken(w io.Writer) error {
+// broken ends an answer that is not going to be whole, for why.
+func (s *following) broken(w io.Writer, why *wire.Error) error {
 	c := &s.f.Call
 	if !s.f.finished {
-		c.Err = wire.Errorf(502, "stream_interrupted", "the answer that this request shared with another broke off: try again")
-		c.Err.Class = wire.ClassNetwork
+		c.Err = why
 		s.h.Finish(c)
 	}
 	if s.events {

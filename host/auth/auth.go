@@ -234,6 +234,17 @@ func (k *Keys) Standing(id string, at time.Time) *wire.Error {
 	return err
 }
 
+// NextEnd is when the next key ends after the moment at, zero: none does.
+func (k *Keys) NextEnd(at time.Time) (next time.Time) {
+	now, first := at.UnixNano(), int64(never)
+	for _, s := range k.table.Load().byID {
+		if s.Refused == nil && s.expires > now && s.expires < first {
+			first, next = s.expires, s.Principal.Expires
+		}
+	}
+	return next
+}
+
 // Of is who the key of that id stands for at the moment at: for what is done
 // later for one who has shown it.
 func (k *Keys) Of(id string, at time.Time) (*call.Principal, *wire.Error) {

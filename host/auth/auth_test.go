@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
 var pepper = []byte("0123456789abcdef0123456789abcdef")
@@ -209,4 +210,26 @@ func TestStanding(t *testing.T) {
 	f("good", now.Add(time.Hour), "key_expired")
 	f("gone", now, "key_revoked")
 	f("nobody", now, "invalid_api_key")
+}
+
+// TestNextEnd: of keys that count, the next that ends.
+func TestNextEnd(t *testing.T) {
+	k := newKeys(t)
+	now := time.Unix(1_000_000, 0)
+	ends := func(id string, in time.Duration, refused *wire.Error) Entry {
+		return Entry{Digest: k.Digest([]byte(id)), Refused: refused, Principal: &call.Principal{KeyID: id, Expires: now.Add(in)}}
+	}
+	err := k.Set([]Entry{ends("later", time.Hour, nil), ends("next", time.Minute, nil), ends("over", 0, nil), ends("refused", time.Second, ErrRevoked),
+		{Digest: k.Digest([]byte("never")), Principal: &call.Principal{KeyID: "never"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[time.Duration]time.Duration{0: time.Minute, time.Minute - 1: time.Minute, time.Minute: time.Hour} {
+		if got := k.NextEnd(now.Add(at)); !got.Equal(now.Add(want)) {
+			t.Errorf("after %s the next ends at %s; want %s", at, got, now.Add(want))
+		}
+	}
+	if got := k.NextEnd(now.Add(time.Hour)); !got.IsZero() {
+		t.Errorf("%s ends; want none", got)
+	}
 }

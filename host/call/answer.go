@@ -4,6 +4,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
 // Answer is what a caller gets: a complete body, or a stream.
@@ -30,10 +32,13 @@ type Stream interface {
 // and writes fail at once after SetDeadline with a time in the past.
 type Interruptible interface{ SetDeadline(t time.Time) error }
 
-// Gone tells a running call that its caller has left. The zero Gone is ready.
+// Gone tells a running call that its caller has left, or may not stay. The zero
+// Gone is ready.
 type Gone struct {
 	mu   sync.Mutex
 	left bool
+	who  *Principal  // whose answer streams, nil: it does not
+	why  *wire.Error // may not stay
 	on   Interruptible
 	done chan struct{}
 	stay func() bool // others want the answer, nil: nobody else does
@@ -44,11 +49,44 @@ type Gone struct {
 func (g *Gone) Leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.part()
+}
+
+// part lets the caller go, unless others want its answer.
+func (g *Gone) part() {
 	if g.stay != nil && g.stay() {
 		g.late = true
 		return
 	}
 	g.leave()
+}
+
+// Streams says that the answer streams from now on, to who.
+func (g *Gone) Streams(who *Principal) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.who = who
+}
+
+// Recheck has a caller whose answer streams leave if may says why it must not
+// stay. It returns what Why does.
+func (g *Gone) Recheck(may func(*Principal) *wire.Error) *wire.Error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.who == nil || g.left || g.why != nil {
+		return g.why
+	}
+	if g.why = may(g.who); g.why != nil {
+		g.part()
+	}
+	return g.why
+}
+
+// Why is what a caller is told that may not stay, nil: it may.
+func (g *Gone) Why() *wire.Error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.why
 }
 
 // Stay makes Leave wait while wanted says that others want the answer; nil ends
@@ -81,7 +119,7 @@ func (g *Gone) leave() {
 	}
 }
 
-// Left reports whether the caller has gone.
+// Left reports whether the caller has gone, or had to go.
 func (g *Gone) Left() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -120,5 +158,5 @@ func (g *Gone) Done() <-chan struct{} {
 func (g *Gone) Reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.left, g.on, g.done, g.stay, g.late = false, nil, nil, nil, false
+	g.left, g.on, g.done, g.stay, g.late, g.who, g.why = false, nil, nil, nil, false, nil, nil
 }

@@ -71,7 +71,7 @@ func (s *stream) left() {
 	if !s.finished && s.drain() {
 		defer s.drains.leave(s.cn)
 	}
-	s.finish(leftError())
+	s.finish(leftError(s.c))
 }
 
 // drain reads on to the end of the answer, within the provider's limit, so that

@@ -56,10 +56,13 @@ func (s *stream) trailing() {
 	}
 }
 
-// cut ends an answer that broke off: the caller gets an error event in its own
-// dialect and then loses the connection.
+// cut ends an answer that broke off, or whose caller may not stay: the caller
+// gets an error event in its own dialect and then loses the connection.
 func (s *stream) cut(w io.Writer, err error) error {
 	if s.c.Gone.Left() {
+		if why := s.c.Gone.Why(); why != nil { // before anything is read on for the bill
+			_, _ = w.Write(wire.AppendErrorEvent(nil, s.c.Dialect, why, s.c.ID.String()))
+		}
 		s.left()
 		return errCut
 	}

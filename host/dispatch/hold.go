@@ -164,8 +164,11 @@ func (s *stream) discard() *Consumed {
 	return used
 }
 
-// leftError is what a call is recorded with whose caller has gone.
-func leftError() *wire.Error {
+// leftError is what c is recorded with, whose caller has gone or had to go.
+func leftError(c *call.Call) *wire.Error {
+	if why := c.Gone.Why(); why != nil {
+		return why
+	}
 	e := wire.Errorf(499, "client_closed_request", "the caller closed the connection before the answer was complete")
 	e.Class = wire.ClassNetwork
 	return e

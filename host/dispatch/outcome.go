@@ -25,8 +25,7 @@ func (x *exchange) broken(err error, sent bool) *failure {
 	switch {
 	case x.c.Gone.Left():
 		f.final = true
-		f.err = wire.Errorf(499, "client_closed_request", "the caller closed the connection before the answer was complete")
-		f.err.Class = wire.ClassNetwork
+		f.err = leftError(x.c)
 	case errors.Is(err, errAddress):
 		f.final, f.spent = true, false
 		f.err = wire.Errorf(502, "address_not_allowed", "provider %q resolves to an address that is not allowed: list it in its hosts", x.t.Provider.Name)

@@ -115,7 +115,7 @@ func (r *raw) WriteTo(w io.Writer) (total int64, err error) {
 			n, werr := w.Write(b)
 			if total += int64(n); werr != nil {
 				r.c.Gone.Leave()
-				r.finish(leftError())
+				r.finish(leftError(r.c))
 				return total, werr
 			}
 			*r.buf = b[:0]
@@ -154,7 +154,7 @@ func (r *raw) finish(err *wire.Error) {
 func (r *raw) Close() error {
 	if !r.finished { // the caller's connection broke before anything was written
 		r.c.Gone.Leave()
-		r.finish(leftError())
+		r.finish(leftError(r.c))
 	}
 	r.letGo()
 	r.drop()

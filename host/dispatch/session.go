@@ -21,15 +21,7 @@ type Running interface {
 	Running(c *call.Call) *wire.Error
 }
 
-// Permitting is an Account that knows whether the caller of a session may still
-// be here: its key may have been revoked meanwhile.
-type Permitting interface {
-	Permitted(c *call.Call) *wire.Error
-}
-
 const (
-	// permittedEvery is how often it is asked.
-	permittedEvery = 2 * time.Second
 	// sessionIdle is how long neither side may say anything.
 	sessionIdle = 10 * time.Minute
 	// partingTime is how long one side may take to end what the other has ended.
@@ -48,7 +40,6 @@ var (
 type session struct {
 	exchange
 	until    time.Time // when it has to end
-	asked    time.Time // when it was asked last whether the caller is permitted
 	active   atomic.Int64
 	parting  atomic.Bool // one side has sent its close frame
 	finished bool
@@ -184,15 +175,10 @@ func (s *session) downward(nc caller) (total int64, err error) {
 // next waits for the upstream's next frame.
 func (s *session) next() (frame, error) {
 	for {
-		if err := s.permitted(); err != nil {
-			return frame{}, err
-		}
 		if !s.parting.Load() {
 			quiet := time.Unix(0, s.active.Load()).Add(sessionIdle)
-			for _, t := range []time.Time{s.until, s.asked.Add(permittedEvery)} {
-				if quiet.After(t) {
-					quiet = t
-				}
+			if quiet.After(s.until) {
+				quiet = s.until
 			}
 			if err := s.cn.nc.SetReadDeadline(quiet); err != nil {
 				return frame{}, err
@@ -208,26 +194,13 @@ func (s *session) next() (frame, error) {
 		var ne net.Error
 		if errors.As(err, &ne) && ne.Timeout() && !s.parting.Load() && !s.c.Gone.Left() && time.Now().Before(s.until) &&
 			time.Since(time.Unix(0, s.active.Load())) < sessionIdle {
-			continue // the caller has said something, or may have been revoked
+			continue // the caller has said something
 		}
 		if err == nil {
 			s.touch()
 		}
 		return f, err
 	}
-}
-
-// permitted asks from time to time whether the caller may still be here.
-func (s *session) permitted() error {
-	if now := time.Now(); now.Sub(s.asked) >= permittedEvery {
-		s.asked = now
-		if a, ok := s.account.(Permitting); ok {
-			if e := a.Permitted(s.c); e != nil {
-				return e
-			}
-		}
-	}
-	return nil
 }
 
 // hear takes a frame, as far as it is looked into, to s.buf, and what it says.
@@ -285,12 +258,11 @@ func (s *session) meter(message []byte) *wire.Error {
 // end tells both sides of a session that cannot go on, unless it had ended.
 func (s *session) end(nc caller, err error) error {
 	var ne net.Error
-	var e *wire.Error
 	switch timeout := errors.As(err, &ne) && ne.Timeout(); {
-	case errors.As(err, &e):
-		return s.refuse(nc, e)
 	case s.parting.Load():
 		return errParted
+	case s.c.Gone.Why() != nil:
+		return s.refuse(nc, s.c.Gone.Why())
 	case s.c.Gone.Left():
 		return err
 	case timeout && !time.Now().Before(s.until):

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -93,7 +94,7 @@ type Server struct {
 	handler   Handler
 	catalogue Catalogue
 	http      *fasthttp.Server
-	watcher   *watcher
+	watcher   atomic.Pointer[watcher] // nil: it does not serve yet
 	sessions  sessions
 }
 
@@ -128,7 +129,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	if err != nil {
 		return err
 	}
-	s.watcher = w
+	s.watcher.Store(w)
 	defer w.stop()
 	var l net.Listener = &listener{Listener: ln, watcher: w, stall: s.opt.Stall, log: s.opt.Log}
 	if s.opt.TLS != nil {
@@ -143,6 +144,14 @@ func (s *Server) Serve(ln net.Listener) error {
 // ServeConn serves a connection from within the process. That its caller leaves
 // is noticed at the next write.
 func (s *Server) ServeConn(c net.Conn) error { return s.http.ServeConn(c) }
+
+// Recheck has the callers of streams and sessions leave that may not stay: may
+// says why, to be told to them. It is asked under locks, and must not wait.
+func (s *Server) Recheck(may func(*call.Principal) *wire.Error) {
+	if w := s.watcher.Load(); w != nil {
+		w.recheck(may)
+	}
+}
 
 // Stop takes no more requests and waits until those that run have ended, or ctx has.
 func (s *Server) Stop(ctx context.Context) error {

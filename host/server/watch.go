@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
 // watcher sees callers leave. Every accepted connection is registered once
@@ -108,6 +111,20 @@ func (w *watcher) remove(c *conn) {
 	w.mu.Lock()
 	delete(w.byID, c.id)
 	w.mu.Unlock()
+}
+
+// recheck asks of all whose answers stream whether they may stay.
+func (w *watcher) recheck(may func(*call.Principal) *wire.Error) {
+	w.mu.Lock()
+	conns := slices.Collect(maps.Values(w.byID))
+	w.mu.Unlock()
+	for _, c := range conns {
+		c.mu.Lock()
+		if c.gone != nil {
+			c.gone.Recheck(may)
+		}
+		c.mu.Unlock()
+	}
 }
 
 // conn is a caller's connection: it knows the call that runs on it, and ends
