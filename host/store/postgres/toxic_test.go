@@ -222,7 +222,7 @@ func TestSessionsThatOnlyRead(t *testing.T) {
 		t.Fatalf("got %v; want that the server only reads", err)
 	}
 	sql("ALTER DATABASE " + database + " RESET default_transaction_read_only") // in a session from before
-	for range 1 + s.opt.Conns { // as many sessions as there may be
+	for range 1 + s.opt.Conns {                                                // as many sessions as there may be
 		err = s.Beat(t.Context())
 	}
 	if err != nil {
