@@ -23,7 +23,7 @@ const module = "github.com/signalbox-ai/signalbox/"
 // that is missing here may import nothing, so that a new one is placed on
 // purpose. Tests may import more: they put stages together.
 var layers = map[string]string{
-	"cmd/signalbox": "bench/load cmd/signalbox/migrate host host/audit host/auth host/bill host/call host/config host/trust host/wasm host/wasm/verify host/meter host/policy host/provider/jail host/route sdk/assemblyscript sdk/c sdk/module sdk/node sdk/provider/conform sdk/python sdk/rust sdk/wire/scan",
+	"cmd/signalbox": "bench/load cmd/signalbox/migrate host host/audit host/auth host/bill host/call host/config host/filter host/trust host/wasm host/wasm/verify host/meter host/policy host/provider/jail host/route sdk/assemblyscript sdk/c sdk/module sdk/node sdk/provider/conform sdk/python sdk/rust sdk/wire/scan",
 
 	"cmd/signalbox/migrate": "",
 

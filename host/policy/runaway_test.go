@@ -23,8 +23,6 @@ func nest(kinds []int) string {
 	return before + "input.time.hour" + after
 }
 
-const unused = "\n\ndeny contains {\"code\": \"a\"} if false\n"
-
 // TestNestingIsBounded: what OPA's compiler would go through for ever is refused
 // with the place and the remedy, whatever it is made of.
 func TestNestingIsBounded(t *testing.T) {
