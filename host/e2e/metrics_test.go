@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signalbox-ai/signalbox/host/trace/otlptest"
 )
 
 const observability = "../../examples/observability/"
@@ -130,11 +132,11 @@ func TestAlertRules(t *testing.T) {
 }
 
 // TestPrometheus: the shipped example scrapes a real gateway, answers the
-// dashboard's questions, and an alert fires.
+// dashboard's questions, leads to a trace, and an alert fires.
 func TestPrometheus(t *testing.T) {
-	up := newUpstream(t)
-	g := newGateway(t, config(up.URL, "0.001")) // for one request
-	g.told(nil, request("fast", "hi", false))
+	up, c := newUpstream(t), otlptest.New(t)
+	g := newGateway(t, config(up.URL, "0.001")+fmt.Sprintf("telemetry: {traces: {endpoint: %q}}\n", c.HTTP+"/v1/traces")) // for one request
+	_, told := g.told(nil, request("fast", "hi", false))
 	dir := t.TempDir()
 	for _, name := range []string{"run.sh", "prometheus.yaml", "rules.yaml", "rules_test.yaml"} {
 		text, err := os.ReadFile(observability + name)
@@ -186,4 +188,6 @@ func TestPrometheus(t *testing.T) {
 	}
 	wait("/api/v1/alerts", `"alertname":"SignalboxBudgetNearlySpent"`, `"state":"firing"`, `100% of the budget of key/config-dev`)
 	wait("/api/v1/query?query=signalbox_requests_total", `"outcome":"ok"`, `"target":"up/m"`)
+	from := time.Now().Add(-time.Hour).Unix()
+	wait(fmt.Sprintf("/api/v1/query_exemplars?query=signalbox_request_duration_seconds_bucket&start=%d&end=%d", from, from+7200), `"trace_id":"`+told.Get("X-Signalbox-Trace-Id")+`"`, `"target":"up/m"`)
 }

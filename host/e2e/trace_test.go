@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -144,6 +145,56 @@ func TestStandardVariables(t *testing.T) {
 	}
 }
 
+// TestTelemetryChanges: what is told of requests is turned on, sent elsewhere and
+// turned off while they run, and each is told of as it was when it began.
+func TestTelemetryChanges(t *testing.T) {
+	up, a, b := newUpstream(t), otlptest.New(t), otlptest.New(t)
+	plain := config(up.URL, "100")
+	g := newGateway(t, plain)
+	log := filepath.Join(t.TempDir(), "access.log")
+	change := func(telemetry string) {
+		t.Helper()
+		g.write(plain + telemetry)
+		g.must("POST", "/admin/reload", "")
+	}
+	to := func(c *otlptest.Collector) string {
+		return fmt.Sprintf("telemetry: {traces: {endpoint: %q, every: 20ms}, metrics: {endpoint: %q, every: 100ms}, access_log: {path: %q}}\n", c.HTTP+"/v1/traces", c.HTTP+"/v1/metrics", log)
+	}
+	root := func(c *otlptest.Collector, told http.Header) func() bool {
+		return func() bool { return named(c.Spans(), told.Get("X-Signalbox-Trace-Id"))["chat fast"].Span != nil }
+	}
+	if _, told := g.told(nil, request("fast", "hi", false)); told.Get("X-Signalbox-Trace-Id") != "" {
+		t.Error("it is traced though nobody asked for that")
+	}
+	change(to(a))
+	req, err := http.NewRequest("POST", g.data+"/v1/chat/completions", strings.NewReader(request("fast", "endless", true)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+callerKey)
+	stream, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Until(t, "metrics", func() bool { m, _ := a.Metric("signalbox_requests_total"); return m != nil })
+	change(to(b))
+	_, told := g.told(nil, request("fast", "hi", false))
+	b.Until(t, "the trace of a request", root(b, told))
+	b.Until(t, "metrics", func() bool { m, _ := b.Metric("gen_ai.server.request.duration"); return m != nil })
+	if stream.Header.Get("X-Signalbox-Trace-Id") == "" || root(a, stream.Header)() || root(a, told)() {
+		t.Error("the first collector has what it should not have")
+	}
+	change("")
+	if _, told := g.told(nil, request("fast", "hi", false)); told.Get("X-Signalbox-Trace-Id") != "" {
+		t.Error("it is traced though that was turned off")
+	}
+	if err := stream.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	a.Until(t, "the trace of the stream", root(a, stream.Header))
+	accessLines(t, log, 2)
+}
+
 // TestCollectorAway: requests do not feel that there is no collector, or one
 // that takes connections and never answers.
 func TestCollectorAway(t *testing.T) {
@@ -158,11 +209,8 @@ func TestCollectorAway(t *testing.T) {
 	for range 20 {
 		g.told(nil, request("fast", "hi", false))
 	}
-	figures := g.must("GET", "/metrics", "")
 	for _, want := range []string{`signalbox_trace_dropped_total 1[5-9]`, `signalbox_metric_pushes_total{result="failed"} [1-9][0-9]*`, `signalbox_requests_total{.*outcome="ok".*} 20`} {
-		if !regexp.MustCompile("(?m)^" + want + "$").MatchString(figures) {
-			t.Errorf("there is no %s in %s", want, regexp.MustCompile(`(?m)^signalbox_(trace|metric|requests).*$`).FindAllString(figures, -1))
-		}
+		eventually(t, want+" is shown", func() bool { return regexp.MustCompile("(?m)^" + want + "$").MatchString(g.metrics()) })
 	}
 }
 

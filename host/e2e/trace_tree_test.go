@@ -80,7 +80,7 @@ func (g *gateway) tracedTool(t *testing.T, c *otlptest.Collector) {
 		t.Fatal(err)
 	}
 	c.Until(t, "the span of a tool", func() bool {
-		return slices.ContainsFunc(c.Spans(), func(s otlptest.Span) bool { return s.Name == "execute_tool mcp/clock/add" })
+		return slices.ContainsFunc(c.Spans(), func(s otlptest.Span) bool { return s.Name == "execute_tool clock/add" })
 	})
 }
 

@@ -91,7 +91,7 @@ func TestNames(t *testing.T) {
 	if _, err := h.Shadow(ctx, "m", "1.2.0", admin); !strings.Contains(err.Error(), a.Label) || !strings.Contains(err.Error(), b.Label) {
 		t.Errorf("an ambiguous name: %v", err)
 	}
-	if _, err := h.Push(ctx, "other", Upload{Source: wasm.Source{Code: picks(1)}}, admin); code(err) != "not_found" || !strings.Contains(err.Error(), "there are m") {
+	if _, err := h.Shadow(ctx, "other", "", admin); code(err) != "not_found" || !strings.Contains(err.Error(), "there are m") {
 		t.Errorf("a name of nobody: %v", err)
 	}
 	src, err := h.Source(ctx, "m", a.Label)
@@ -267,7 +267,7 @@ func TestConfigurationIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.is(-1)
-	if list := mustList(t, h); len(list) != 0 {
+	if list := mustList(t, h); len(list) != 1 || list[0].Configured || list[0].Active != "" || list[0].Versions[0].Lane != "" {
 		t.Errorf("got %+v of no configuration", list)
 	}
 	h.configure(picks(0), "")
