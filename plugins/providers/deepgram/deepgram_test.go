@@ -98,7 +98,7 @@ func TestLargeUpload(t *testing.T) {
 
 type zeros struct{}
 
-func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestUploadLimit(t *testing.T) {
 	a := providertest.Start(t, deepgram{}, `{"max_upload_mb":1}`)

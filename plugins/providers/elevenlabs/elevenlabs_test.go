@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider"
 	"github.com/signalbox-ai/signalbox/sdk/provider/providertest"
@@ -85,7 +86,7 @@ func large(n int64) providertest.Request {
 
 type zeros struct{}
 
-func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // TestUploadStreamsThrough: 200 MB on their way hold a few in memory.
 func TestUploadStreamsThrough(t *testing.T) {
@@ -105,13 +106,28 @@ func TestUploadStreamsThrough(t *testing.T) {
 	}
 }
 
+// trickle comes byte by byte, until it ends.
+type trickle chan struct{}
+
+func (t trickle) Read(p []byte) (int, error) {
+	select {
+	case <-t:
+		return 0, io.EOF
+	case <-time.After(100 * time.Millisecond):
+		return copy(p, "\x00"), nil
+	}
+}
+
 // TestEarlyAnswer: an upstream that refuses before it has read the upload is heard.
 func TestEarlyAnswer(t *testing.T) {
 	a := start(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprint(w, `{"detail":{"status":"invalid_api_key","message":"Invalid API key"}}`)
 	})
-	got := a.Do(t, large(4<<20))
+	r, answered := large(4<<20), make(chan struct{})
+	r.Stream = io.MultiReader(io.LimitReader(r.Stream, 1<<20), trickle(answered)) // else the client meets a closed connection
+	got := a.Do(t, r)
+	close(answered)
 	if got.Status != 401 || got.Header.Get("X-Signalbox-Error-Class") != "auth" {
 		t.Errorf("got %d %v %s", got.Status, got.Header, got.Body)
 	}
