@@ -3,7 +3,9 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
+	"debug/buildinfo"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +14,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,10 +50,18 @@ func buildAndRun(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	cmd := exec.Command("make", "-s", "build", "BIN="+dir, "GOTAGS=poison")
+	cmd := exec.Command("make", "-s", "build", "BIN="+dir)
 	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(os.Environ(), "GOFLAGS=-tags=poison")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("cannot build: %w\n%s", err, out)
+	}
+	info, err := buildinfo.ReadFile(filepath.Join(dir, "signalbox"))
+	if err != nil {
+		return 1, err
+	}
+	if !slices.Contains(info.Settings, debug.BuildSetting{Key: "-tags", Value: "poison"}) {
+		return 1, errors.New("the gateway is not built with the tag poison: buffers that are used after their time would look well")
 	}
 	return m.Run(), nil
 }
