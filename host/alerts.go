@@ -25,12 +25,12 @@ const kindAlert = "alert"
 
 func alertPlace(name string) string { return "document/alert/" + name }
 
-// openAlerts begins to look and to send.
+// openAlerts readies what looks and sends.
 func (h *Host) openAlerts(ctx context.Context, cfg *config.Config) error {
 	set, err := h.alertSettings(ctx, cfg)
 	if err == nil {
 		h.lookout = newLookout(h)
-		h.alerts = alert.Start(h.store, h, set, alert.Options{Node: h.store.Node().ID, Log: h.log, Every: cfg.Alerts.Every})
+		h.alerts = alert.New(h.store, h, set, alert.Options{Node: h.store.Node().ID, Log: h.log, Every: cfg.Alerts.Every})
 	}
 	return err
 }

@@ -188,6 +188,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 	}
 	if err = h.openDoors(cfg); err == nil {
 		h.recheck()
+		h.alerts.Start()
 		h.follower = newFollower(h, cfg.Store.Poll)
 	}
 	return h, err

@@ -170,7 +170,9 @@ func once(t *testing.T, open func(node string) Outbox) {
 	set := Settings{Thresholds: []int{50, 80, 100}, Receivers: map[string]Receiver{"ops": {Webhook: r.URL, Secret: hook}, "other": {Webhook: r.URL, Secret: hook, Kinds: []string{KindBank}}}}
 	src := &facts{spent: []Spent{today(6e9)}, looks: make(chan struct{}, 1)}
 	start := func(node string) *Manager {
-		return Start(open(node), src, set, Options{Node: node, Every: time.Millisecond})
+		m := New(open(node), src, set, Options{Node: node, Every: time.Millisecond})
+		m.Start()
+		return m
 	}
 	nodes := []*Manager{start("a"), start("b"), start("c")}
 	r.wait(1)
@@ -309,12 +311,9 @@ func (s *shelf) SettleDelivery(_ context.Context, d call.Delivery) error {
 	return nil
 }
 
-// manager is one whose loops have ended: tests step it.
+// manager is one that does not run: tests step it.
 func manager(s Outbox, src Source, set Settings, now func() time.Time) *Manager {
-	m := Start(s, src, Settings{}, Options{Node: "n1", Now: now})
-	m.Stop()
-	m.Set(set)
-	return m
+	return New(s, src, set, Options{Node: "n1", Now: now})
 }
 
 func TestRetries(t *testing.T) {

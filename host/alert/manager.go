@@ -67,8 +67,8 @@ const (
 	maxGap   = time.Hour
 )
 
-// Start looks and sends until Stop.
-func Start(outbox Outbox, source Source, set Settings, opt Options) *Manager {
+// New returns a manager that does nothing before Start.
+func New(outbox Outbox, source Source, set Settings, opt Options) *Manager {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
@@ -83,11 +83,15 @@ func Start(outbox Outbox, source Source, set Settings, opt Options) *Manager {
 	}
 	m := &Manager{opt: opt, outbox: outbox, source: source, sender: sender{roots: opt.Roots, timeout: opt.Timeout, now: opt.Now}, wake: make(chan struct{}, 1)}
 	m.Set(set)
+	return m
+}
+
+// Start looks and sends until Stop.
+func (m *Manager) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
-	m.done.Go(func() { m.every(ctx, opt.Every, nil, m.look) })
+	m.done.Go(func() { m.every(ctx, m.opt.Every, nil, m.look) })
 	m.done.Go(func() { m.every(ctx, poll, m.wake, m.deliver) })
-	return m
 }
 
 // Set takes other settings into use.
@@ -101,7 +105,7 @@ func (m *Manager) Set(set Settings) {
 // Stop ends what runs; what has not been sent lies in the outbox. A nil manager
 // is stopped.
 func (m *Manager) Stop() {
-	if m != nil {
+	if m != nil && m.cancel != nil {
 		m.cancel()
 		m.done.Wait()
 	}

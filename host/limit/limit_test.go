@@ -414,3 +414,14 @@ func BenchmarkTakeParallel(b *testing.B) {
 		}
 	})
 }
+
+// TestWhatIsLeasedIsNoPartOfARefusal: what was refused was asked for beyond what
+// is leased; less than that is asked for again.
+func TestWhatIsLeasedIsNoPartOfARefusal(t *testing.T) {
+	s, c := share{leases: [2]lease{{left: 1, end: 100}}, dryFrom: 2, dryUntil: 50, wait: 7}, &counter{unit: call.UnitTokens}
+	for need, want := range map[int64]verdict{1: fits, 2: short, 3: over} {
+		if v, _ := s.look(c, 10, need); v != want {
+			t.Errorf("%d: got %v; want %v", need, v, want)
+		}
+	}
+}

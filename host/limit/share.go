@@ -35,7 +35,7 @@ type share struct {
 	deal      *deal    // that it was asked for in
 	queued    bool
 	limit     int64 // as the last request had it
-	dryFrom   int64 // so much, or more, was refused
+	dryFrom   int64 // so much, or more, beyond what is leased was refused
 	dryUntil  int64 // ns
 	wait      int64 // ns, as the refusal had it
 	left      int64 // of the limit, as was told last, below 0 if more was used
@@ -76,14 +76,15 @@ func (s *share) avail(at int64) (n int64) {
 
 // look tells whether need may be taken, and for how long not.
 func (s *share) look(c *counter, at, need int64) (v verdict, wait int64) {
+	lack := need
 	if c.unit == call.UnitConcurrent {
 		if at < s.slotsEnd && c.running < s.slots {
 			return fits, 0
 		}
-	} else if s.avail(at) >= need {
+	} else if lack -= s.avail(at); lack <= 0 {
 		return fits, 0
 	}
-	if at < s.dryUntil && need >= s.dryFrom {
+	if at < s.dryUntil && lack >= s.dryFrom {
 		return over, s.wait
 	}
 	return short, 0

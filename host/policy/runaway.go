@@ -79,15 +79,20 @@ func bounded[T any](compile func() T) (out T, err error) {
 		out      T
 		panicked any
 	}
-	thread, done := make(chan int, 1), make(chan outcome, 1)
+	type thread struct {
+		id  int
+		had time.Duration // before
+	}
+	on, done := make(chan thread, 1), make(chan outcome, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its priority
-		thread <- unix.Gettid()
+		id := unix.Gettid()
+		on <- thread{id, threadTime(id)}
 		var o outcome
 		defer func() { o.panicked = recover(); done <- o }()
 		o.out = compile()
 	}()
-	id := <-thread
+	th := <-on
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -99,12 +104,12 @@ func bounded[T any](compile func() T) (out T, err error) {
 			return o.out, nil
 		case <-tick.C:
 		}
-		if threadTime(id) > compileLimit {
+		if threadTime(th.id)-th.had > compileLimit {
 			break
 		}
 	}
 	runaways.Add(1)
-	_ = unix.Setpriority(unix.PRIO_PROCESS, id, 19)
+	_ = unix.Setpriority(unix.PRIO_PROCESS, th.id, 19)
 	go func() { <-done; runaways.Add(-1) }()
 	return out, fmt.Errorf("cannot compile: it takes more than %s: look for rules that make values of other rules' values several times over, and for deep nesting", compileLimit)
 }

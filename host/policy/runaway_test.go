@@ -3,10 +3,14 @@ package policy
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // nests are what can stand within itself: what comes before and after.
@@ -121,6 +125,27 @@ func TestRunawayBundleKeepsTheLastGood(t *testing.T) {
 	for deadline := time.Now().Add(time.Minute); runaways.Load() > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it goes on and on")
+		}
+	}
+}
+
+// TestThreadsThatHaveWorked: what a thread did before a compilation is not
+// charged to it.
+func TestThreadsThatHaveWorked(t *testing.T) {
+	limit := compileLimit
+	defer func() { compileLimit = limit }()
+	compileLimit = 200 * time.Millisecond
+	var work sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		work.Go(func() {
+			for id, end := unix.Gettid(), 2*compileLimit; threadTime(id) < end; id = unix.Gettid() {
+			}
+		})
+	}
+	work.Wait()
+	for range 8 {
+		if _, err := bounded(func() int { time.Sleep(50 * time.Millisecond); return 1 }); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
