@@ -237,6 +237,7 @@ func TestBatchSurvivesKills(t *testing.T) {
 
 // TestBatchMovesToAnotherNode: what a node that died was at, another takes over.
 func TestBatchMovesToAnotherNode(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	up := newCounted(t, 10*time.Millisecond)
 	url := pgtest.New(t)
 	text := strings.Replace(config(up.door.URL, "1000"), `store: {url: "sqlite:state/signalbox.db"}`,

@@ -171,6 +171,7 @@ func shared(t *testing.T, text, more string) string {
 // TestNativeBatchMovesToAnotherNode: another node goes on with what one that
 // died has sent and paid for, and gives back what was not spent.
 func TestNativeBatchMovesToAnotherNode(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	up := newBatcher(t)
 	text := shared(t, config(up.door.URL, "1000"), "")
 	first, second := newGateway(t, text), newGateway(t, text)
