@@ -10,7 +10,7 @@ import (
 // BenchmarkCachedRequest tells what a whole request takes of the gateway's
 // processor time: without a cache, where one finds nothing, and where it answers.
 //
-//	go test ./host/e2e -run XXX -bench CachedRequest -benchtime 400x
+//	go test ./host/e2e -run '^$' -bench CachedRequest -benchtime 400x
 func BenchmarkCachedRequest(b *testing.B) {
 	g := &gateway{t: b, dir: b.TempDir()}
 	g.config = filepath.Join(g.dir, "signalbox.yaml")

@@ -21,14 +21,14 @@ func TestGatewaysShareAnswers(t *testing.T) {
 	}
 	learnt := func(node, n int) {
 		t.Helper()
-		until(t, fmt.Sprintf("%d answers are learnt", n), func() bool {
+		eventually(t, fmt.Sprintf("%d answers are learnt", n), func() bool {
 			_, text := c.nodes[node].adminDo("GET", "/admin/cache", "")
 			return strings.Contains(text, fmt.Sprintf(`"learnt":%d,`, n))
 		})
 	}
 	ask(0, "How can I reset my password?", "")
 	learnt(0, 1)
-	until(t, "the answer is in the Redis, and that of the embedding", func() bool {
+	eventually(t, "the answer is in the Redis, and that of the embedding", func() bool {
 		return strings.Count(c.redis.Client("--scan", "--pattern", "signalbox:cache:*"), "signalbox:cache:") == 2
 	})
 	ask(1, "How can I reset my password?", "exact")
@@ -46,7 +46,7 @@ func TestGatewaysShareAnswers(t *testing.T) {
 		t.Fatalf("got %d %s", status, text)
 	}
 	ask(0, "what is the weather like in 3", "") // at once here
-	until(t, "the other has heard of the purge", func() bool {
+	eventually(t, "the other has heard of the purge", func() bool {
 		_, h := c.nodes[1].told(nil, request("fast", "How can I reset my password?", false))
 		return cached(h) == ""
 	})

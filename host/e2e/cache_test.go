@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 const otherKey = "sb-other-00000000000000000000000000000000"
@@ -167,7 +166,7 @@ func TestNotKept(t *testing.T) {
 	_, _ = io.ReadFull(resp.Body, make([]byte, 100))
 	resp.Body.Close()
 	<-up.gone
-	until(t, "the call is recorded", func() bool { return g.usage().Requests == 1 })
+	eventually(t, "the call is recorded", func() bool { return g.usage().Requests == 1 })
 	for _, body := range []string{`{"model":"own","input":"x"}`, `{"model":"own","input":"x","store":true}`} {
 		for range 2 {
 			if status, answer := g.post("/v1/responses", body); status != 200 {
@@ -178,15 +177,6 @@ func TestNotKept(t *testing.T) {
 	_, text := g.adminDo("GET", "/admin/cache", "")
 	if !strings.Contains(text, `"stored":0`) || !strings.Contains(text, `"hits":0`) {
 		t.Errorf("the cache says %s", text)
-	}
-}
-
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it never came that %s", what)
-		}
 	}
 }
 
@@ -257,7 +247,7 @@ func TestSemanticCache(t *testing.T) {
 	}
 	learnt := func(n int) {
 		t.Helper()
-		until(t, fmt.Sprintf("%d answers are learnt", n), func() bool {
+		eventually(t, fmt.Sprintf("%d answers are learnt", n), func() bool {
 			_, text := g.adminDo("GET", "/admin/cache", "")
 			return strings.Contains(text, fmt.Sprintf(`"learnt":%d,`, n))
 		})

@@ -14,7 +14,7 @@ import (
 // the plain request that it is: that of runs of eight steps beside as many
 // requests, of the gateway's process alone.
 //
-//	go test ./host/e2e -run XXX -bench PipelineStep -benchtime 400x
+//	go test ./host/e2e -run '^$' -bench PipelineStep -benchtime 400x
 func BenchmarkPipelineStep(b *testing.B) {
 	const steps = 8
 	config := strings.Replace(pipelineConfig, "pipelines:\n", "pipelines:\n  long:\n    input: {text: {type: string, from: chat.text}}\n    steps:\n", 1)

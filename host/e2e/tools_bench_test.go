@@ -14,7 +14,7 @@ import (
 // time, the tool server's own aside: without filters, and with one that looks at
 // arguments and results, beside a plain request to the demo provider.
 //
-//	go test ./host/e2e -run XXX -bench ToolCall -benchtime 400x
+//	go test ./host/e2e -run '^$' -bench ToolCall -benchtime 400x
 func BenchmarkToolCall(b *testing.B) {
 	g := &gateway{t: b, dir: b.TempDir()}
 	g.config = filepath.Join(g.dir, "signalbox.yaml")

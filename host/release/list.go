@@ -82,11 +82,7 @@ func (r *Registry) describe(e *entry) Module {
 }
 
 func (e *entry) show(v *call.ModuleVersion) Version {
-	lane := ""
-	if e.configured {
-		lane = e.lane(v.Digest)
-	}
-	return Version{Label: v.Label, SHA256: v.SHA256, Tag: v.Tag, State: v.State, Lane: lane, Origin: v.Origin,
+	return Version{Label: v.Label, SHA256: v.SHA256, Tag: v.Tag, State: v.State, Lane: e.lane(v.Digest), Origin: v.Origin,
 		SignedBy: v.Signer, Proven: v.Proven, Seed: v.Digest == e.lanes.Seed, Pushed: v.Pushed, Changed: v.Changed}
 }
 

@@ -183,6 +183,9 @@ func (e *entry) find(digest string) *call.ModuleVersion {
 
 // lane is the name of the lane that a version is in, "" for none.
 func (e *entry) lane(digest string) string {
+	if !e.configured {
+		return ""
+	}
 	switch digest {
 	case e.lanes.Active:
 		return Active
