@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -69,21 +70,19 @@ func TestClusterRate(t *testing.T) {
 // over. No money is spent twice or beyond the budget, no answered request is
 // missing from the ledger, and what was stranded is back in the end.
 func TestChaos(t *testing.T) {
-	const budget = 3000 // answers
+	budget := int64(1000 + 2000**chaos) // answers
 	c := newCluster(t, 3, fmt.Sprintf("budgets: [{usd: %d, window: day}]", budget*answerNano/1_000_000_000))
-	stop := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	var allowed atomic.Int64 // to pass so far: a fast machine must leave some of the budget for what comes
 	var down [3]atomic.Bool
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {
-			for n := i; ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if node := n % 3; !down[node].Load() {
+			for n := i; ctx.Err() == nil; n++ {
+				if node := n % 3; !down[node].Load() && c.passed.Load() < allowed.Load() {
 					c.ask(node, "slow", n%2 == 0)
+				} else {
+					time.Sleep(time.Millisecond)
 				}
 			}
 		})
@@ -91,6 +90,7 @@ func TestChaos(t *testing.T) {
 	more := func(n int64) { // until so many more have passed
 		t.Helper()
 		from := c.passed.Load()
+		allowed.Store(from + n + 150) // the faults that follow are played under load
 		for deadline := time.Now().Add(time.Minute); c.passed.Load() < from+n; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("only %d requests have passed in a minute, %d failed, %d were refused", c.passed.Load()-from, c.failed.Load(), c.refused.Load())
@@ -119,7 +119,7 @@ func TestChaos(t *testing.T) {
 	more(60)
 	restart(1)
 	more(60)
-	close(stop)
+	stop()
 	wg.Wait()
 	spend(t, c, budget)
 }
