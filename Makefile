@@ -4,12 +4,20 @@ GO         ?= go
 BIN        := bin
 VERSION    ?= dev
 FUZZTIME   ?= 10s
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# Packages whose tests run under the race detector too: what has goroutines. The
-# tests of host/e2e, host/dashboard, cmd and the conformance kit play with processes
-# that are built without it; those of module files and of metering have one goroutine.
-RACE = $$($(GO) list ./host/... ./sdk/... | grep -vE '/host/(e2e|dashboard)$$|/sdk/provider/conform$$|/sdk$$|/host/wasm/(fuel|guests|verify)$$')
+# Packages whose tests run under the race detector: what has goroutines. The tests
+# of host/e2e, host/dashboard, cmd and the conformance kit play with processes that
+# are built without it; those of module files and of metering have one goroutine.
+RACE  = $$($(GO) list ./host/... ./sdk/... | grep -vE '/host/(e2e|dashboard)$$|/sdk/provider/conform$$|/sdk$$|/host/wasm/(fuel|guests|verify)$$')
+PLAIN = $$($(GO) list ./... | grep -vxF "$(RACE)")
+
+# Many tests wait more than they work: more packages at once than there are
+# processors keep these busy.
+AT_ONCE = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
+
+# Tests of those packages that the detector's build leaves out: counts of
+# allocations, and work of one goroutine that would take minutes under it.
+LEFT_OUT = $$(grep -rl --include='*_test.go' '^//go:build !race' host sdk)
 
 .DEFAULT_GOAL := help
 .PHONY: help build batch-bench run test check lint bench bench-short fuzz long chaos modules needs clean
@@ -33,18 +41,20 @@ batch-bench: ## a batch of 100,000 lines on the demo provider: its time and the 
 run: build ## build, then serve the embedded default with a key for development
 	@$(BIN)/signalbox serve
 
-# go vet is lint's: with tests it would look through all dependencies again, twice.
-test: needs build ## run all tests, those with goroutines under the race detector too
-	$(GO) test -vet=off -timeout 20m ./...
-	$(GO) test -vet=off -timeout 20m -race $(RACE)
+# go vet is lint's: with tests it would look through all dependencies again.
+test: needs build ## run all tests, those with goroutines under the race detector
+	$(GO) test -vet=off -p $(AT_ONCE) -timeout 20m $(PLAIN)
+	$(GO) test -vet=off -p $(AT_ONCE) -timeout 20m -race $(RACE)
+	files="$(LEFT_OUT)"; $(GO) test -vet=off -timeout 20m \
+		-run "^($$(sed -nE 's/^func (Test[A-Za-z0-9_]+).*/\1/p' $$files | paste -sd'|' -))\$$" $$(dirname $$files | sort -u | sed 's|^|./|')
 
 check: lint test ## lint, then test: what .ci/run runs
 
-lint: ## formatting, go vet, staticcheck
+lint: ## formatting, the analyzers of go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) build -C .ci/lint -o ../../$(BIN)/lint .
+	$(BIN)/lint ./...
 
 bench: needs build ## measure against nginx and a bare proxy; fails where a bar of bench/bars.json is missed
 	$(GO) run ./bench

@@ -5,14 +5,11 @@ package route
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/signalbox-ai/signalbox/host/lane"
 	"github.com/signalbox-ai/signalbox/host/wasm/record"
 )
-
-// leakCalls is how often the leak test calls; the race detector makes guests slow.
-// A clock that is false in the wrong way kills Go guests at call 289,683.
-const leakCalls = 300_000
 
 func TestPlanAllocatesNothing(t *testing.T) {
 	for name, code := range map[string][]byte{"rust": shipped(t), "go": guest(t, "priority"), "counting": guest(t, "rotating")} {
@@ -79,4 +76,42 @@ func TestLanesAllocateNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(2000, func() { h.Plan(c) }); n != 0 {
 		t.Errorf("%v allocations with a shadow; want 0", n)
 	}
+}
+
+// TestAllocatingGuestStaysFlat runs a careless Go guest: its memory must stop
+// growing, although its clocks stand still within calls and may do so between
+// them, or run backwards.
+func TestAllocatingGuestStaysFlat(t *testing.T) {
+	const calls = 300_000 // a clock that is false in the wrong way kills Go guests at call 289,683
+	for name, step := range map[string]time.Duration{"stands still": 0, "runs": 10 * time.Microsecond, "runs backwards": -time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			h := load(t, "hungry", guest(t, "hungry"))
+			c := someCall(rand.New(rand.NewPCG(1, 2)), 4)
+			var warm uint32
+			for i := range calls {
+				c.Received = noon.Add(time.Duration(i) * step)
+				h.Plan(c)
+				if i == calls/3 {
+					warm = memoryOf(t, h)
+				}
+			}
+			if s := h.Stats(); s.Instances != 1 || s.Faults["memory"]+s.Faults["trap"]+s.Faults["fuel"] > 0 {
+				t.Fatalf("got %+v; want one instance without faults", s)
+			}
+			if end := memoryOf(t, h); end > warm+warm/8 { // the collector has not quite settled yet
+				t.Errorf("memory grew from %d to %d bytes between call %d and %d", warm, end, calls/3, calls)
+			}
+		})
+	}
+}
+
+// memoryOf is the memory of the instance that was used last.
+func memoryOf(t *testing.T, h *Handle) uint32 {
+	t.Helper()
+	in, err := h.lanes.View().Active.Acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Release(nil)
+	return in.MemorySize()
 }

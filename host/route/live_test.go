@@ -2,7 +2,6 @@ package route
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
@@ -179,41 +178,4 @@ func TestQuarantine(t *testing.T) {
 			t.Fatalf("got %+v; want the module in use", s)
 		}
 	})
-}
-
-// TestAllocatingGuestStaysFlat runs a careless Go guest: its memory must stop
-// growing, although its clocks stand still within calls and may do so between
-// them, or run backwards.
-func TestAllocatingGuestStaysFlat(t *testing.T) {
-	for name, step := range map[string]time.Duration{"stands still": 0, "runs": 10 * time.Microsecond, "runs backwards": -time.Millisecond} {
-		t.Run(name, func(t *testing.T) {
-			h := load(t, "hungry", guest(t, "hungry"))
-			c := someCall(rand.New(rand.NewPCG(1, 2)), 4)
-			var warm uint32
-			for i := range leakCalls {
-				c.Received = noon.Add(time.Duration(i) * step)
-				h.Plan(c)
-				if i == leakCalls/3 {
-					warm = memoryOf(t, h)
-				}
-			}
-			if s := h.Stats(); s.Instances != 1 || s.Faults["memory"]+s.Faults["trap"]+s.Faults["fuel"] > 0 {
-				t.Fatalf("got %+v; want one instance without faults", s)
-			}
-			if end := memoryOf(t, h); end > warm+warm/8 { // the collector has not quite settled yet
-				t.Errorf("memory grew from %d to %d bytes between call %d and %d", warm, end, leakCalls/3, leakCalls)
-			}
-		})
-	}
-}
-
-// memoryOf is the memory of the instance that was used last.
-func memoryOf(t *testing.T, h *Handle) uint32 {
-	t.Helper()
-	in, err := h.lanes.View().Active.Acquire()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Release(nil)
-	return in.MemorySize()
 }

@@ -1,6 +1,0 @@
-//go:build race
-
-package route
-
-// leakCalls is how often the leak test calls.
-const leakCalls = 30_000
