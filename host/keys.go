@@ -164,6 +164,13 @@ func (h *Host) describe(p *call.Principal, n *admin.NewKey) error {
 	p.Roles, p.Attrs, p.Scope, p.Expires, p.Budgets = n.Roles, n.Attrs, n.Scope, n.Expires, slices.Concat(n.Budgets, n.Rates)
 	for i := range p.Budgets {
 		p.Budgets[i].Scope = "key/" + p.KeyID
+		if err := checkLimit(&p.Budgets[i]); err != nil {
+			list, at := "budgets", i
+			if at >= len(n.Budgets) {
+				list, at = "rates", i-len(n.Budgets)
+			}
+			return refuseLimit(fmt.Errorf("%s[%d]: %w", list, at, err))
+		}
 	}
 	if p.Scope.Empty() {
 		p.Scope = nil
@@ -175,7 +182,10 @@ func (h *Host) describe(p *call.Principal, n *admin.NewKey) error {
 	if settled == p {
 		settled = new(*p)
 	}
-	return h.limit(h.held.Load(), settled)
+	if err := h.limit(h.held.Load(), settled); err != nil {
+		return refuseLimit(err)
+	}
+	return nil
 }
 
 // UpdateKey implements admin.KeyChanges.

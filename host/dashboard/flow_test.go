@@ -89,6 +89,7 @@ func TestKeyFromBirthToEnd(t *testing.T) {
 	if status := g.chat(key, "steady", "hello"); status == 200 {
 		t.Error("the key is good for a model that it was not made for")
 	}
+	keyIsHeld(b, g, key)
 	b.click("[aria-label='Rotate clicked']", "")
 	b.click("dialog button[type=submit]", "Rotate")
 	b.until(`document.querySelector('.secret input')`)
@@ -109,6 +110,47 @@ func TestKeyFromBirthToEnd(t *testing.T) {
 		if status := g.chat(k, "smart", "hello"); status != 401 {
 			t.Errorf("the revoked key is answered with %d", status)
 		}
+	}
+}
+
+// keyIsHeld changes the limits of the key clicked: to nothing, and to none.
+func keyIsHeld(b *tab, g *gateway, key string) {
+	b.t.Helper()
+	open := func(limits int) {
+		b.t.Helper()
+		b.click("[aria-label='Change the limits of clicked']", "")
+		b.until(fmt.Sprintf(`document.querySelectorAll('dialog .limit').length === %d`, limits))
+	}
+	shows := func(text string) {
+		b.t.Helper()
+		b.until(fmt.Sprintf(`!document.querySelector('dialog') && [...document.querySelectorAll('tbody tr')].some((r) => r.innerText.includes('clicked') && r.innerText.includes(%s))`, quote(text)))
+		b.settled()
+	}
+	open(1)
+	b.click("dialog button", "Add a limit")
+	b.nthField(1, "what", "rate.requests")
+	b.nthField(1, "amount", "60")
+	b.nthField(1, "size", "9999")
+	b.nthField(1, "unit", "week")
+	b.click("dialog button[type=submit]", "Save")
+	b.faultAt("size", "give at most a year")
+	b.complaints() // the refusal
+	b.nthField(1, "size", "2")
+	b.nthField(1, "unit", "hour")
+	b.nthField(0, "amount", "0")
+	b.shot("keys-limits")
+	b.click("dialog button[type=submit]", "Save")
+	shows("$0 a month, 60 requests in 2 hours")
+	if status := g.chat(key, "smart", "hello"); status != 402 {
+		b.t.Errorf("a key without money is answered with %d; want 402", status)
+	}
+	open(2)
+	b.click("[aria-label='Remove limit 2']", "")
+	b.click("[aria-label='Remove limit 1']", "")
+	b.click("dialog button[type=submit]", "Save")
+	shows("none of its own")
+	if status := g.chat(key, "smart", "hello"); status != 200 {
+		b.t.Errorf("a key without limits is answered with %d", status)
 	}
 }
 

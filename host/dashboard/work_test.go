@@ -132,6 +132,8 @@ func TestRouteIsPromotedAndRolledBack(t *testing.T) {
 		b.click("tbody button", "Canary")
 		b.fill("share", "100")
 		b.set("by", "request")
+		b.click("dialog summary", "When it ends")
+		b.fill("cost", "3")
 		b.fill("why", "to be tried")
 		b.click("dialog button[type=submit]", "Start")
 		b.until(`document.querySelector('.facts')?.innerText.includes('on 100 % by request')`)
@@ -141,6 +143,7 @@ func TestRouteIsPromotedAndRolledBack(t *testing.T) {
 		}
 	}
 	canary()
+	b.sees("3 times as much") // cost ends it
 	b.shot("route-canary")
 	b.click("button", "End the canary")
 	b.fill("why", "enough was seen")

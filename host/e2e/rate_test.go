@@ -237,6 +237,29 @@ func TestStoredLimits(t *testing.T) {
 	}
 }
 
+// TestLimitsOfKeysAreChecked: one that cannot be held is refused by its place
+// when a key is made and when it is changed, and the key stays as it was.
+func TestLimitsOfKeysAreChecked(t *testing.T) {
+	g := newGateway(t, rated(newUpstream(t).URL, "", ""))
+	f := func(method, path, body string, status int, want string) {
+		t.Helper()
+		if got, text := g.adminDo(method, "/admin/keys"+path, body); got != status || !strings.Contains(text, want) {
+			t.Errorf("%s %s: %d %s; want %d and %s", method, body, got, text, status, want)
+		}
+	}
+	f("POST", "", `{"name":"held","budgets":[{"usd":1,"window":"day"}],"rates":[{"requests":1,"per":"hour"}]}`, 200, "token")
+	for _, k := range []struct{ method, path, name string }{{"POST", "", `"name":"other",`}, {"PATCH", "/held", ""}} {
+		f(k.method, k.path, `{`+k.name+`"rates":[{"requests":1,"per":"hour"},{"requests":1,"per":{"unit":"week","size":9999}}]}`, 400, "rates[1]: per is 9999 times a week: give at most a year")
+		f(k.method, k.path, `{`+k.name+`"rates":[{"tokens":1,"per":"day","on_exceed":"clamp"}]}`, 400, "rates[0]: on_exceed is clamp")
+	}
+	f("GET", "/held", "", 200, `"rates":[{"requests":1,"per":"hour"}]`)
+	f("GET", "/other", "", 404, "key_unknown")
+	f("PATCH", "/held", `{"budgets":[],"rates":[]}`, 200, `"name":"held"`)
+	if _, text := g.adminDo("GET", "/admin/keys/held", ""); strings.Contains(text, `"requests"`) || strings.Contains(text, `"usd"`) {
+		t.Errorf("a key whose limits were taken away has some: %s", text)
+	}
+}
+
 // TestRatesOfTargets: a provider's rate holds across callers, where it is used
 // up the next target serves, and with none left the caller is told which.
 func TestRatesOfTargets(t *testing.T) {

@@ -34,8 +34,10 @@ export function limitText(l) {
 export const path = (scope) => `/admin/limits/${scope.split('/').map(encodeURIComponent).join('/')}`;
 
 // limitForm edits the limits of one scope; of a new one the scope, too. names are
-// those that are known, by kind. send is given the scope and its limits.
-export function limitForm({scope, limits = [{usd: '', window: 'month'}], names}, send, cancel) {
+// those that are known, by kind. A scope that may have none can lose its last.
+// send is given the scope and its limits; of what it throws, a message that begins
+// with limits[n] is shown at the nth.
+export function limitForm({scope, limits = [{usd: '', window: 'month'}], names, none = false}, send, cancel) {
   const list = h('div', {class: 'stack'});
   const rows = [];
   const more = button('Add a limit', () => { add({requests: '', per: 'minute'}); rows.at(-1).amount.focus(); }, {kind: 'small'});
@@ -60,7 +62,7 @@ export function limitForm({scope, limits = [{usd: '', window: 'month'}], names},
   }
 
   function drawn() {
-    rows.forEach((r, i) => r.numbered(i + 1, rows.length > 1));
+    rows.forEach((r, i) => r.numbered(i + 1, none || rows.length > 1));
     more.hidden = rows.length >= most;
   }
 }

@@ -1,6 +1,6 @@
 import {h, head, section, button, badge, dialog, confirm, form, field, secret, loaded, replace, toast} from '../ui.js';
 import {table} from '../table.js';
-import {limitText} from '../limits.js';
+import {limitText, limitForm} from '../limits.js';
 import {ago, moment} from '../format.js';
 
 export const title = 'Keys';
@@ -22,7 +22,7 @@ export async function show(root, params, api) {
         {key: 'name', title: 'Name', show: (k) => [h('a', {href: `#/ledger?key=${encodeURIComponent(k.name)}`}, k.name), ' ', h('code', {class: 'muted'}, k.id)]},
         {key: 'state', title: 'State', value: state, show: (k) => badge(state(k), {live: 'good', 'ends soon': 'warn'}[state(k)] ?? 'bad')},
         {key: 'team', title: 'Belongs to', value: owned, show: (k) => owned(k) || '–'},
-        {key: 'limits', title: 'Limits', value: limits, show: (k) => limits(k) || 'none of its own'},
+        {key: 'limits', title: 'Limits', value: (k) => own(k).map(limitText).join(', '), show: (k) => own(k).map(limitText).join(', ') || 'none of its own'},
         {key: 'scope', title: 'Good for', value: scope, show: (k) => scope(k) || 'everything'},
         {key: 'expires', title: 'Expires', value: (k) => k.expires ?? '', show: (k) => (k.expires ? h('span', {title: moment(k.expires)}, ago(k.expires)) : 'never')},
         {key: 'used', title: 'Used', value: (k) => k.used ?? '', show: (k) => (k.source === 'config' && !k.used ? '–' : h('span', {title: k.used ? moment(k.used) : undefined}, ago(k.used)))},
@@ -36,6 +36,7 @@ export async function show(root, params, api) {
     if (k.revoked) return h('span', {class: 'muted'}, `revoked ${ago(k.revoked)}`);
     if (!owner) return '';
     return h('span', {class: 'line end'},
+      button('Limits', () => limit(k), {kind: 'small', 'aria-label': `Change the limits of ${k.name}`}),
       button('Rotate', () => rotate(k), {kind: 'small', 'aria-label': `Rotate ${k.name}`}),
       button('Revoke', () => revoke(k), {kind: 'small danger', 'aria-label': `Revoke ${k.name}`}));
   }
@@ -65,6 +66,22 @@ export async function show(root, params, api) {
     if (!made) return;
     await reveal(made, `The key ${made.name}`);
     draw();
+  }
+
+  // limit changes what the key may spend and ask for; its secret stays.
+  async function limit(k) {
+    const done = await dialog(`Limits of ${k.name}`, (close) => limitForm({scope: k.name, limits: own(k), none: true}, async (name, limits) => {
+      const of = {budgets: limits.filter((l) => l.window), rates: limits.filter((l) => !l.window)};
+      try {
+        await api.patch(`/admin/keys/${encodeURIComponent(k.id)}`, of);
+      } catch (err) { // which counts budgets and rates apart
+        err.message = err.message.replace(/^(budgets|rates)\[(\d+)\]/, (said, list, n) => `limits[${limits.indexOf(of[list][n])}]`);
+        throw err;
+      }
+      close(true);
+    }, () => close()));
+    if (done) toast(`The limits of ${k.name} hold from now on.`, 'good');
+    await draw(); // and what others have changed
   }
 
   async function rotate(k) {
@@ -104,5 +121,5 @@ function state(k) {
   return 'live';
 }
 const owned = (k) => [k.org, k.team, k.project, k.user].filter(Boolean).join(' / ');
-const limits = (k) => [...(k.budgets ?? []), ...(k.rates ?? [])].map(limitText).join(', ');
+const own = (k) => [...(k.budgets ?? []), ...(k.rates ?? [])];
 const scope = (k) => (k.scope ? [k.scope.models?.join(' '), k.scope.operations?.join(' '), k.scope.from?.length ? `from ${k.scope.from.join(' ')}` : '', k.scope.read_only ? 'reading' : ''].filter(Boolean).join('; ') : '');

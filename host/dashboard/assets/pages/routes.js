@@ -85,10 +85,24 @@ function steps(v, m, base, api, again) {
     v.lane === 'shadow' ? null : small('Shadow', () => act(() => api.post(`${base}/shadow`, body), 'It decides beside the version in use now, without effect.', again)),
     v.lane === 'canary' ? null : small('Canary…', () => asked(`Try ${m.name} on a share`, 'It ends by itself where it does much worse than the version in use.', [
       field({name: 'share', label: 'Share of requests, in percent', type: 'number', value: '5', min: 0.1, max: 100, step: 'any', required: true}),
-      field({name: 'by', label: 'Chosen by', options: [['key', 'key'], ['request', 'request'], ['session', 'session']], value: 'key'}), why()], 'Start',
-    async (f) => { await api.post(`${base}/canary`, {...body, share: Number(f.share) / 100, by: f.by, why: f.why}); again(); }, {kind: 'small'})),
+      field({name: 'by', label: 'Chosen by', options: [['key', 'key'], ['request', 'request'], ['session', 'session']], value: 'key'}), guard(), why()], 'Start',
+    async (f) => { await api.post(`${base}/canary`, {...body, share: Number(f.share) / 100, by: f.by, guard: guardOf(f), why: f.why}); again(); }, {kind: 'small'})),
     small('Promote…', () => step(api, base, 'promote', `Promote ${m.name}?`, 'This version decides all requests from now on. Requests that run keep the one they began with.', body, again, 'Promote', 'The version is in use.')));
 }
+
+// guard asks how much worse than the version in use a canary may do.
+function guard() {
+  const el = h('details', null, h('summary', null, 'When it ends by itself'), h('div', {class: 'columns-2'},
+    field({name: 'min_requests', label: 'Judged after so many requests', type: 'number', value: '50', min: 1, max: 1000000, step: 1, required: true}),
+    field({name: 'faults', label: 'Calls of it that may fail, in percent', type: 'number', value: '1', min: 0, max: 100, step: 'any', required: true}),
+    field({name: 'errors', label: 'More failed requests, in percent', type: 'number', value: '5', min: 0, max: 100, step: 'any', required: true}),
+    field({name: 'cost', label: 'Mean cost, times', type: 'number', value: '1.5', min: 0, step: 'any', required: true, hint: '0: any.'}),
+    field({name: 'ttft', label: 'Mean time to the first byte, times', type: 'number', value: '2', min: 0, step: 'any', required: true, hint: '0: any.'})));
+  el.addEventListener('invalid', () => { el.open = true; }, true); // what is wrong must be seen
+  return el;
+}
+
+const guardOf = (f) => ({min_requests: Number(f.min_requests), faults: Number(f.faults) / 100, errors: Number(f.errors) / 100, cost: Number(f.cost), ttft: Number(f.ttft)});
 
 const versionOf = (label) => ({version: label.slice(label.indexOf('@') + 1)});
 
