@@ -162,11 +162,14 @@ func (t *toolbox) Use(ctx context.Context, who *mcp.Caller, it *mcp.Item, talk *
 	began := time.Now()
 	err := talk.Do(ctx, f.looksAt(true))
 	c.Upstream = time.Since(began)
-	c.Err = toolError(err)
 	var failed *mcp.Failure
-	if errors.As(err, &failed) && !failed.Sent {
-		c.SentUp = false // what never reached its server is not counted
+	if errors.As(err, &failed) {
+		c.SentUp = failed.Sent // what never reached its server is not counted
+		if why := who.Why(); why != nil && failed.Code == mcp.CodeLeft {
+			err = why // it was ended for the caller
+		}
 	}
+	c.Err = toolError(err)
 	if refused := f.hear(it, talk, err); refused != nil {
 		err, c.Err = refused, refused
 	}
@@ -214,9 +217,12 @@ func (t *toolbox) admit(f *flight, it *mcp.Item, said []mcp.Text) *wire.Error {
 func toolError(err error) *wire.Error {
 	var failed *mcp.Failure
 	var own *jsonrpc.Error
+	var refused *wire.Error
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &refused):
+		return refused
 	case errors.As(err, &failed):
 		e := wire.Errorf(502, failed.Code, "%s", failed.Message)
 		e.Class = wire.ClassServer

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/signalbox-ai/signalbox/host/call"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
 // Caller is who makes a request, and all that is told of it to whom decides. It
@@ -22,7 +23,9 @@ type Caller struct {
 	TLS       bool
 	Header    Header
 
-	ctx     context.Context
+	ctx     context.Context // of what runs
+	end     context.CancelFunc
+	why     atomic.Pointer[wire.Error]
 	session string // that it showed, "": none
 	request string // the request's id, as JSON
 	running sync.WaitGroup
@@ -37,6 +40,15 @@ func (c *Caller) ID() call.ID {
 		return 0
 	}
 	return c.Call.ID
+}
+
+// Why is what a caller is told that may not stay, nil: it may.
+func (c *Caller) Why() *wire.Error { return c.why.Load() }
+
+// shutOut ends what runs for a caller that may not stay.
+func (c *Caller) shutOut(why *wire.Error) {
+	c.why.Store(why)
+	c.end()
 }
 
 // Spent adds what a call has cost to what the answer tells.

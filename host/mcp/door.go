@@ -116,7 +116,7 @@ func (d *Door) middleware(next sdk.MethodHandler) sdk.MethodHandler {
 		defer func() { // it runs in a goroutine of the SDK's, where a panic would end the process
 			if p := recover(); p != nil {
 				d.opt.Log.Error("BUG: a request for tools panicked", "method", method, "panic", p, "stack", string(debug.Stack()))
-				res, err = nil, rpcError(jsonrpc.CodeInternalError, "the gateway failed at this request", map[string]any{"code": "internal_error", "status": 500})
+				res, err = nil, rpcError(jsonrpc.CodeInternalError, failedHere, map[string]any{"code": "internal_error", "status": 500})
 			}
 		}()
 		if method == "subscriptions/listen" {
@@ -128,12 +128,15 @@ func (d *Door) middleware(next sdk.MethodHandler) sdk.MethodHandler {
 			var cancel context.CancelFunc
 			ctx, cancel = d.standing.within(ctx)
 			defer cancel()
+			defer context.AfterFunc(c.ctx, cancel)()
 		}
-		if res, err = next(ctx, method, r); err != nil {
-			return nil, err
+		if res, err = next(ctx, method, r); err == nil {
+			d.filter(c, res)
 		}
-		d.filter(c, res)
-		return res, nil
+		if why := c.Why(); why != nil {
+			return nil, told(why)
+		}
+		return res, err
 	}
 }
 

@@ -1,15 +1,21 @@
 package mcp
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"sync"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
 	"github.com/signalbox-ai/signalbox/host/call"
 )
+
+const failedHere = "the gateway failed at this request"
 
 // maxAhead bounds what is written of an answer before the caller has taken it.
 const maxAhead = 256 << 10
@@ -22,6 +28,7 @@ type exchange struct {
 	log    *slog.Logger
 	cancel context.CancelFunc
 	header http.Header
+	watch  sync.WaitGroup // until its caller can no longer leave
 
 	mu      sync.Mutex
 	turn    sync.Cond // something below has changed
@@ -30,7 +37,7 @@ type exchange struct {
 	flushed bool   // the answer is a stream
 	over    bool   // the handler is done
 	closed  bool   // nobody reads any more
-	failed  bool   // the handler has panicked
+	failed  bool   // the handler has panicked: nothing more is written
 }
 
 func newExchange(c *Caller, log *slog.Logger, cancel context.CancelFunc) *exchange {
@@ -42,13 +49,17 @@ func newExchange(c *Caller, log *slog.Logger, cancel context.CancelFunc) *exchan
 // run lets h answer r, until the caller is gone.
 func (x *exchange) run(h http.Handler, r *http.Request, gone *call.Gone) call.Answer {
 	left := gone.Done()
-	go func() {
+	x.watch.Go(func() {
 		select {
 		case <-left:
-			x.abandon()
+			if why := gone.Why(); why != nil {
+				x.caller.shutOut(why) // who is told so in place of what still runs
+			} else {
+				x.abandon()
+			}
 		case <-r.Context().Done():
 		}
-	}()
+	})
 	go func() {
 		defer x.finish()
 		defer func() {
@@ -77,9 +88,10 @@ func (x *exchange) run(h http.Handler, r *http.Request, gone *call.Gone) call.An
 	}
 	x.caller.settle()
 	x.cancel()
+	x.watch.Wait()
 	ans.Body = x.buf
 	if x.failed {
-		ans = call.Answer{Status: 500, ContentType: "text/plain", Body: []byte("the gateway failed at this request\n")}
+		ans = call.Answer{Status: 500, ContentType: "text/plain", Body: []byte(failedHere + "\n")}
 	}
 	if ans.Status == 0 {
 		ans.Status = 200
@@ -107,7 +119,13 @@ func (x *exchange) panicked(p any) {
 	x.log.Error("BUG: a request for tools panicked", "panic", p, "stack", string(debug.Stack()))
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.failed, x.closed = true, true
+	x.failed = true
+	if x.flushed { // who waits for an answer gets one
+		x.buf = fmt.Appendf(x.buf, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":%d,\"message\":%q}}\n\n",
+			cmp.Or(x.caller.request, "null"), jsonrpc.CodeInternalError, failedHere)
+	}
+	x.turn.Broadcast()
+	x.caller.end()
 }
 
 // Header implements http.ResponseWriter.
@@ -129,10 +147,10 @@ func (x *exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
-	for x.flushed && !x.closed && len(x.buf) > 0 && len(x.buf)+len(p) > maxAhead {
+	for x.flushed && !x.closed && !x.failed && len(x.buf) > 0 && len(x.buf)+len(p) > maxAhead {
 		x.turn.Wait()
 	}
-	if x.closed {
+	if x.closed || x.failed {
 		return 0, io.ErrClosedPipe
 	}
 	x.buf = append(x.buf, p...)
@@ -160,10 +178,10 @@ func (x *exchange) WriteTo(w io.Writer) (n int64, err error) {
 			x.turn.Wait()
 		}
 		take, x.buf = x.buf, take[:0]
-		over, failed := x.over, x.closed
+		over, gone := x.over, x.closed
 		x.turn.Broadcast()
 		x.mu.Unlock()
-		if failed {
+		if gone {
 			return n, io.ErrUnexpectedEOF
 		}
 		if len(take) > 0 {
@@ -187,5 +205,6 @@ func (x *exchange) Close() error {
 	}
 	x.mu.Unlock()
 	x.caller.running.Wait()
+	x.watch.Wait()
 	return nil
 }

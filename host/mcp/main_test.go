@@ -229,7 +229,11 @@ func (f *front) Handle(c *call.Call, key []byte) (call.Answer, *wire.Error) {
 		}
 	}
 	c.Principal = &call.Principal{Auth: "key", KeyID: string(key)}
-	return f.door.Serve(c)
+	ans, err := f.door.Serve(c)
+	if ans.Stream != nil {
+		c.Gone.Streams(c.Principal)
+	}
+	return ans, err
 }
 
 func (f *front) Done(c *call.Call) { c.Reset() }
@@ -242,6 +246,7 @@ type place struct {
 	gate    *gate
 	servers *mcp.Servers
 	door    *mcp.Door
+	server  *server.Server
 	url     string
 	others  []*place // gateways of the same store
 }
@@ -263,7 +268,7 @@ func open(t *testing.T, specs ...mcp.Spec) *place {
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
-	p.url = "http://" + ln.Addr().String() + "/mcp"
+	p.server, p.url = s, "http://"+ln.Addr().String()+"/mcp"
 	t.Cleanup(func() {
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		p.door.Draining()
@@ -282,10 +287,16 @@ func open(t *testing.T, specs ...mcp.Spec) *place {
 // as connects as who, by a version of the protocol, "": the newest.
 func (p *place) as(who, version string, opt *sdk.ClientOptions) *sdk.ClientSession {
 	p.t.Helper()
+	return p.with(who, version, opt, &sdk.StreamableClientTransport{})
+}
+
+// with connects by a line of its own.
+func (p *place) with(who, version string, opt *sdk.ClientOptions, line *sdk.StreamableClientTransport) *sdk.ClientSession {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, opt).Connect(ctx, &sdk.StreamableClientTransport{
-		Endpoint: p.url, HTTPClient: &http.Client{Transport: keyed(who)}, MaxRetries: -1}, &sdk.ClientSessionOptions{ProtocolVersion: version})
+	line.Endpoint, line.HTTPClient, line.MaxRetries = p.url, &http.Client{Transport: keyed(who)}, -1
+	s, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, opt).Connect(ctx, line, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		p.t.Fatal(err)
 	}

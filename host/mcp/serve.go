@@ -99,7 +99,7 @@ func (d *Door) post(c *call.Call, caller *Caller) (call.Answer, *wire.Error) {
 	caller.request = string(e.ID)
 
 	ctx, cancel := context.WithCancel(context.Background())
-	caller.ctx = ctx
+	caller.ctx, caller.end = context.WithCancel(ctx)
 	r, err := http.NewRequestWithContext(context.WithValue(ctx, callerKey{}, caller), http.MethodPost, "/mcp", bytes.NewReader(body))
 	if err != nil {
 		panic("BUG: cannot make a request; got " + err.Error())
