@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/lane"
 	"github.com/signalbox-ai/signalbox/host/wasm/wasmtest"
@@ -27,31 +25,6 @@ func someTexts(r *rand.Rand) texts {
 	}
 	b, _ := json.Marshal(map[string]any{"text": text(4)})
 	return texts{text(1 + r.IntN(30)), text(1 + r.IntN(10)), string(b)}
-}
-
-// TestAnyCutGivesTheSame: however a stream is cut, and its events arrive, the
-// same is hidden of every channel, and little is held back.
-func TestAnyCutGivesTheSame(t *testing.T) {
-	s := newSet(t)
-	chain := []Link{load(t, s, "mask", "")}
-	for d, write := range writers {
-		for seed := range uint64(60) {
-			r := rand.New(rand.NewPCG(seed, 1))
-			say := someTexts(r)
-			events := write(r, say, 1+r.IntN(12))
-			out := pass(t, s, chain, d, events, r)
-			got, whole := gather(t, d, out)
-			want := texts{hidden(say.answer), hidden(say.reasoning), hidden(say.args)}
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(texts{})); diff != "" {
-				t.Fatalf("%s, seed %d (-want +got):\n%s\n%s", d, seed, diff, out)
-			}
-			for _, w := range whole {
-				if w.answer != want.answer || w.args != "" && w.args != want.args || w.reasoning != "" && w.reasoning != want.reasoning {
-					t.Fatalf("%s, seed %d: repeated as %+v; want %+v", d, seed, w, want)
-				}
-			}
-		}
-	}
 }
 
 // maxHeld is how much a filter may hold back.
@@ -102,24 +75,6 @@ func through(t *testing.T, s *Set, chain []Link, d wire.Dialect, events []string
 		t.Errorf("%d channels are open at the end", len(x.live))
 	}
 	return string(dst), held
-}
-
-// TestHoldBackIsSeen: a filter that holds back all it can does not pass for one
-// that holds back little, and what it holds is not lost.
-func TestHoldBackIsSeen(t *testing.T) {
-	s := newSet(t)
-	chain := []Link{load(t, s, "greedy", "")}
-	r := rand.New(rand.NewPCG(1, 1))
-	say := texts{answer: strings.Repeat("words and more words ", 40), reasoning: "r", args: "{}"}
-	for d, write := range writers {
-		out, held := through(t, s, chain, d, write(r, say, 5), r)
-		if held <= maxHeld {
-			t.Errorf("%s: the greedy filter holds back %d bytes", d, held)
-		}
-		if got, _ := gather(t, d, out); got != say {
-			t.Errorf("%s: got %+v", d, got)
-		}
-	}
 }
 
 // TestWideCharacters: a filter may want all of a window, which characters of

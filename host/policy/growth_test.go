@@ -1,3 +1,7 @@
+//go:build !race
+
+// One goroutine, and minutes under the race detector.
+
 package policy
 
 import (
