@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
@@ -47,10 +48,13 @@ type Recorder interface {
 	Reads() bool
 }
 
-// AuditLog answers questions about what was recorded. What is answered encodes
-// as JSON.
+// AuditLog answers questions about what was recorded. From either end it gives
+// the first q.Most entries that q and keep select, of lower numbers than before,
+// 0: of any; they come as JSON, in their order.
 type AuditLog interface {
-	Entries(ctx context.Context, q AuditQuery) (any, error)
+	Newest(ctx context.Context, before int64, q call.AuditQuery, keep func(who, action, on, outcome string) bool) ([]json.RawMessage, error)
+	Oldest(ctx context.Context, before int64, q call.AuditQuery, keep func(who, action, on, outcome string) bool) ([]json.RawMessage, error)
+	// Verify's answer encodes as JSON.
 	Verify(ctx context.Context) (any, error)
 }
 
@@ -271,5 +275,26 @@ func (s *Server) auditEntries(_ http.ResponseWriter, r *http.Request) (any, erro
 		return nil, e
 	}
 	q.Most = int(min(max(most, 1), mostEntries))
-	return s.opt.AuditLog.Entries(r.Context(), q)
+	return s.entries(r.Context(), &q)
+}
+
+func (s *Server) entries(ctx context.Context, q *AuditQuery) (any, error) {
+	rows := call.AuditQuery{After: q.After, From: q.From, To: q.To, Most: q.Most}
+	read, before := s.opt.AuditLog.Newest, q.Before
+	if q.OldestFirst {
+		read = s.opt.AuditLog.Oldest
+	}
+	if q.Seq > 0 {
+		read, before, rows = s.opt.AuditLog.Oldest, q.Seq+1, call.AuditQuery{After: q.Seq - 1, Most: 1}
+	}
+	list, err := read(ctx, before, rows, q.selects)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"entries": list}, nil
+}
+
+func (q *AuditQuery) selects(who, action, on, outcome string) bool {
+	return q.Seq > 0 || strings.Contains(who, q.Who) && (strings.Contains(action, q.What) || strings.Contains(on, q.What)) &&
+		(q.Outcome == "" || outcome == q.Outcome)
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/signalbox-ai/signalbox/host/call"
 )
 
 // recorder keeps acts as lines.
@@ -140,4 +143,46 @@ func TestNothingIsDoneUnrecorded(t *testing.T) {
 	if w := send(s, "GET", "/admin/status", token, ""); w.Code != http.StatusOK {
 		t.Errorf("reading: %d", w.Code)
 	}
+}
+
+// twoEnds is an audit log that says how it was asked.
+type twoEnds struct {
+	AuditLog
+	asked string
+}
+
+func (s *twoEnds) ask(end string, before int64, q call.AuditQuery, keep func(who, action, on, outcome string) bool) ([]json.RawMessage, error) {
+	s.asked = fmt.Sprintf("%d %s after %d before %d, ann %v, bob %v", q.Most, end, q.After, before, keep("ann", "POST /admin/keys", "/admin/keys", "done"), keep("bob", "", "", "failed"))
+	return []json.RawMessage{}, nil
+}
+
+func (s *twoEnds) Newest(_ context.Context, before int64, q call.AuditQuery, keep func(who, action, on, outcome string) bool) ([]json.RawMessage, error) {
+	return s.ask("newest", before, q, keep)
+}
+
+func (s *twoEnds) Oldest(_ context.Context, before int64, q call.AuditQuery, keep func(who, action, on, outcome string) bool) ([]json.RawMessage, error) {
+	return s.ask("oldest", before, q, keep)
+}
+
+func TestAuditIsReadFromTheEndThatIsAskedFor(t *testing.T) {
+	l := &twoEnds{}
+	s, err := New(Options{Token: token, Log: slog.New(slog.DiscardHandler), AuditLog: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(query, want string) {
+		t.Helper()
+		l.asked = ""
+		w := send(s, "GET", "/admin/audit?"+query, token, "")
+		if l.asked != want || want != "" && strings.TrimSpace(w.Body.String()) != `{"entries":[]}` {
+			t.Errorf("%q: %d %s, asked for %q; want %q", query, w.Code, w.Body, l.asked, want)
+		}
+	}
+	f("", "100 newest after 0 before 0, ann true, bob true")
+	f("before=50&most=3&who=ann&what=keys&outcome=done", "3 newest after 0 before 50, ann true, bob false")
+	f("most=5000&outcome=failed", "1000 newest after 0 before 0, ann false, bob true")
+	f("after=7&before=9", "100 oldest after 7 before 9, ann true, bob true")
+	f("seq=7&who=zoe", "1 oldest after 6 before 8, ann true, bob true")
+	f("before=-1", "")
+	f("since=yesterday", "")
 }

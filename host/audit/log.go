@@ -18,6 +18,7 @@ import (
 type Store interface {
 	AppendAudit(ctx context.Context, add func(call.AuditHead) ([]call.AuditRow, call.AuditHead, error)) error
 	AnchorAudit(ctx context.Context, a call.AuditAnchor) error
+	AuditBack(ctx context.Context, before int64, q call.AuditQuery) ([]call.AuditRow, error)
 	Reader
 }
 

@@ -14,6 +14,9 @@ type Audit interface {
 	AppendAudit(ctx context.Context, add func(call.AuditHead) ([]call.AuditRow, call.AuditHead, error)) error
 	// AuditRows returns rows as they lie there.
 	AuditRows(ctx context.Context, q call.AuditQuery) ([]call.AuditRow, error)
+	// AuditBack returns those of lower numbers than before, from the last one
+	// back; it reads no more of the log than that.
+	AuditBack(ctx context.Context, before int64, q call.AuditQuery) ([]call.AuditRow, error)
 	// AuditMarks returns the head and the anchors, by number.
 	AuditMarks(ctx context.Context) (call.AuditHead, []call.AuditAnchor, error)
 	// AnchorAudit keeps an anchor. A cut removes the rows up to it, and the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/jackc/pgx/v5"
 
@@ -52,18 +51,34 @@ func auditHead(ctx context.Context, tx pgx.Tx) (head call.AuditHead, err error) 
 
 // AuditRows implements store.Audit.
 func (s *Store) AuditRows(ctx context.Context, q call.AuditQuery) ([]call.AuditRow, error) {
-	from, to, most := int64(math.MinInt64), int64(math.MaxInt64), int64(math.MaxInt64)
+	return s.auditRows(ctx, "", nil, "ORDER BY seq", q)
+}
+
+// AuditBack implements store.Audit.
+func (s *Store) AuditBack(ctx context.Context, before int64, q call.AuditQuery) ([]call.AuditRow, error) {
+	return s.auditRows(ctx, " AND seq < $2", []any{before}, "ORDER BY seq DESC", q)
+}
+
+// auditRows asks for no more than q does: a plan that is made for bounds that
+// may be any could read by time and sort, where the last rows are wanted.
+func (s *Store) auditRows(ctx context.Context, where string, args []any, order string, q call.AuditQuery) ([]call.AuditRow, error) {
+	args = append([]any{q.After}, args...)
+	and := func(text string, v any) {
+		args = append(args, v)
+		where += fmt.Sprintf(text, len(args))
+	}
 	if !q.From.IsZero() {
-		from = millis(q.From)
+		and(" AND time >= $%d", millis(q.From))
 	}
 	if !q.To.IsZero() {
-		to = millis(q.To)
+		and(" AND time < $%d", millis(q.To))
 	}
+	where += " " + order
 	if q.Most > 0 {
-		most = int64(q.Most)
+		and(" LIMIT $%d", q.Most)
 	}
-	rows, err := list(ctx, s.db, "SELECT seq, time, body, hash FROM audit WHERE seq > $1 AND time >= $2 AND time < $3 ORDER BY seq LIMIT $4",
-		[]any{q.After, from, to, most}, func(row pgx.CollectableRow) (r call.AuditRow, err error) {
+	rows, err := list(ctx, s.db, "SELECT seq, time, body, hash FROM audit WHERE seq > $1"+where, args,
+		func(row pgx.CollectableRow) (r call.AuditRow, err error) {
 			var ms int64
 			err = row.Scan(&r.Seq, &ms, &r.Body, &r.Hash)
 			r.Time = moment(ms)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -45,20 +44,32 @@ func (s *Store) auditHead() (head call.AuditHead, err error) {
 }
 
 // AuditRows implements store.Audit.
-func (s *Store) AuditRows(ctx context.Context, q call.AuditQuery) (list []call.AuditRow, err error) {
-	from, to, most := int64(math.MinInt64), int64(math.MaxInt64), int64(-1)
+func (s *Store) AuditRows(ctx context.Context, q call.AuditQuery) ([]call.AuditRow, error) {
+	return s.auditRows(ctx, "", nil, " ORDER BY seq", q)
+}
+
+// AuditBack implements store.Audit.
+func (s *Store) AuditBack(ctx context.Context, before int64, q call.AuditQuery) ([]call.AuditRow, error) {
+	return s.auditRows(ctx, " AND seq < ?", []any{before}, " ORDER BY seq DESC", q)
+}
+
+// auditRows asks for no more than q does, so that the rows are read in their order.
+func (s *Store) auditRows(ctx context.Context, where string, args []any, order string, q call.AuditQuery) (list []call.AuditRow, err error) {
+	args = append([]any{q.After}, args...)
+	and := func(text string, v any) { where, args = where+text, append(args, v) }
 	if !q.From.IsZero() {
-		from = millis(q.From)
+		and(" AND time >= ?", millis(q.From))
 	}
 	if !q.To.IsZero() {
-		to = millis(q.To)
+		and(" AND time < ?", millis(q.To))
 	}
+	where += order
 	if q.Most > 0 {
-		most = int64(q.Most)
+		and(" LIMIT ?", q.Most)
 	}
 	err = s.state.write(ctx, func() error {
-		const sql = "SELECT seq, time, body, hash FROM audit WHERE seq > ? AND time >= ? AND time < ? ORDER BY seq LIMIT ?"
-		return sqlitex.ExecuteTransient(s.state.conn, sql, &sqlitex.ExecOptions{Args: []any{q.After, from, to, most}, ResultFunc: func(st *sqlite.Stmt) error {
+		sql := "SELECT seq, time, body, hash FROM audit WHERE seq > ?" + where
+		return sqlitex.ExecuteTransient(s.state.conn, sql, &sqlitex.ExecOptions{Args: args, ResultFunc: func(st *sqlite.Stmt) error {
 			list = append(list, call.AuditRow{Seq: st.ColumnInt64(0), Time: moment(st.ColumnInt64(1)), Body: blob(st, 2), Hash: blob(st, 3)})
 			return nil
 		}})

@@ -42,9 +42,8 @@ func auditLog(t *testing.T, open Opener) {
 	}
 	closed(t, s)
 	s = open()
-	f := func(q call.AuditQuery, want ...int64) {
+	check := func(q call.AuditQuery, rows []call.AuditRow, err error, want []int64) {
 		t.Helper()
-		rows, err := s.AuditRows(t.Context(), q)
 		var got []int64
 		for _, r := range rows {
 			got = append(got, r.Seq)
@@ -56,11 +55,27 @@ func auditLog(t *testing.T, open Opener) {
 			t.Errorf("%+v finds %d, %v; want %d", q, got, err, want)
 		}
 	}
+	f := func(q call.AuditQuery, want ...int64) {
+		t.Helper()
+		rows, err := s.AuditRows(t.Context(), q)
+		check(q, rows, err, want)
+	}
+	back := func(before int64, q call.AuditQuery, want ...int64) {
+		t.Helper()
+		rows, err := s.AuditBack(t.Context(), before, q)
+		check(q, rows, err, want)
+	}
+	back(math.MaxInt64, call.AuditQuery{Most: 3}, 8, 7, 6)
+	back(6, call.AuditQuery{}, 5, 4, 3, 2, 1)
+	back(6, call.AuditQuery{After: 2, Most: 2}, 5, 4)
+	back(6, call.AuditQuery{From: noon.Add(time.Minute), To: noon.Add(2 * time.Minute)}, 4, 3)
+	back(1, call.AuditQuery{Most: 3})
 	f(call.AuditQuery{}, 1, 2, 3, 4, 5, 6, 7, 8)
 	f(call.AuditQuery{After: 3, Most: 2}, 4, 5)
 	f(call.AuditQuery{From: noon.Add(time.Minute), To: noon.Add(2 * time.Minute)}, 3, 4)
 	anchors(t, s)
 	f(call.AuditQuery{}, 6, 7, 8)
+	back(math.MaxInt64, call.AuditQuery{}, 8, 7, 6)
 }
 
 func anchors(t *testing.T, s store.Store) {
