@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,10 +14,11 @@ import (
 const numberLock = 0x6e6f6465
 
 // enter notes that the node has started and gives it the number that it had,
-// or the lowest that is free.
+// or the lowest that is free. All its times are of the database's clock, by which
+// nodes are compared.
 func (s *Store) enter(ctx context.Context) error {
 	n := s.opt.Node
-	now := millis(time.Now())
+	var now int64
 	err := s.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(numberLock)); err != nil {
 			return err
@@ -34,8 +34,11 @@ func (s *Store) enter(ctx context.Context) error {
 			}
 		}
 		n.Number = *number
-		return tx.QueryRow(ctx, `INSERT INTO node (id, number, name, version, epoch, started, seen, fenced) VALUES ($1, $2, $3, $4, 1, $5, now_ms(), 0)
-			ON CONFLICT (id) DO UPDATE SET number = $2, name = $3, version = $4, epoch = node.epoch + 1, started = $5, seen = now_ms()
+		if err := tx.QueryRow(ctx, "SELECT now_ms()").Scan(&now); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, `INSERT INTO node (id, number, name, version, epoch, started, seen, fenced) VALUES ($1, $2, $3, $4, 1, $5, $5, 0)
+			ON CONFLICT (id) DO UPDATE SET number = $2, name = $3, version = $4, epoch = node.epoch + 1, started = $5, seen = $5
 			RETURNING epoch`, n.ID, n.Number, n.Name, n.Version, now).Scan(&n.Epoch)
 	})
 	if err != nil {
@@ -51,12 +54,12 @@ func (s *Store) enter(ctx context.Context) error {
 func freeNumber(ctx context.Context, tx pgx.Tx) (n *int, err error) {
 	const lowest = `SELECT min(i) FROM generate_series(0, 1023) i WHERE NOT EXISTS (SELECT 1 FROM node WHERE number = i)`
 	const giveUp = `UPDATE node SET number = NULL WHERE id = (SELECT id FROM node
-		WHERE number IS NOT NULL AND fenced > 0 AND seen < $1 ORDER BY fenced LIMIT 1)`
+		WHERE number IS NOT NULL AND fenced > 0 AND seen < now_ms() - 86400000 ORDER BY fenced LIMIT 1)`
 	err = tx.QueryRow(ctx, lowest).Scan(&n)
 	if err != nil || n != nil {
 		return n, err
 	}
-	if _, err = tx.Exec(ctx, giveUp, millis(time.Now().Add(-24*time.Hour))); err != nil {
+	if _, err = tx.Exec(ctx, giveUp); err != nil {
 		return nil, err
 	}
 	if err = tx.QueryRow(ctx, lowest).Scan(&n); err == nil && n == nil {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -44,12 +45,8 @@ func TestNodesHaveNumbers(t *testing.T) {
 func TestNumbersRunOut(t *testing.T) {
 	url := pgtest.New(t)
 	a := open(t, url, "a")
-	const fill = `INSERT INTO node (id, number, name, version, epoch, started, seen, fenced)
-		SELECT 'n' || i, i, '', '', 1, 1, $1::bigint, 0 FROM generate_series(1, 1023) i`
 	now := millis(time.Now())
-	if err := a.exec(t.Context(), fill, now); err != nil {
-		t.Fatal(err)
-	}
+	fillNumbers(t, a, now)
 	o := Options{Node: store.Node{ID: "late"}}
 	f := func(seen, fenced int64, want error) {
 		t.Helper()
@@ -75,5 +72,74 @@ func TestNumbersRunOut(t *testing.T) {
 	list, err := a.Nodes(t.Context())
 	if err != nil || len(list) != 1025 || list[1024].ID != "n7" || list[1024].Number != -1 {
 		t.Errorf("%d nodes, %v", len(list), err)
+	}
+}
+
+// fillNumbers gives all numbers but a's to nodes that were seen at the time.
+func fillNumbers(t *testing.T, a *Store, seen int64) {
+	t.Helper()
+	const fill = `INSERT INTO node (id, number, name, version, epoch, started, seen, fenced)
+		SELECT 'n' || i, i, '', '', 1, 1, $1::bigint, 0 FROM generate_series(1, 1023) i`
+	if err := a.exec(t.Context(), fill, seen); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNodeWhoseClockIsWrong: what a node with a clock an hour off writes and
+// decides of nodes is by the clock that all share, the database's. That the
+// database's is off instead comes to the same.
+func TestNodeWhoseClockIsWrong(t *testing.T) {
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		url := pgtest.New(t)
+		a := open(t, url, "a")
+		sql := func(query string, args ...any) {
+			t.Helper()
+			if err := a.exec(t.Context(), query, args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sql(fmt.Sprintf("CREATE OR REPLACE FUNCTION now_ms() RETURNS bigint LANGUAGE sql AS 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + (%d)'", off.Milliseconds()))
+		shared := time.Now().Add(off)
+		near := func(what string, at time.Time) {
+			t.Helper()
+			if at.Before(shared.Add(-time.Minute)) || at.After(time.Now().Add(off+time.Minute)) {
+				t.Errorf("the database's clock being off by %v, the node %s at %v; want about %v", off, what, at, shared)
+			}
+		}
+		b := open(t, url, "b")
+		near("takes itself to have started", b.Node().Started)
+		near("takes itself to have been seen", b.Node().Seen)
+		check := func() {
+			t.Helper()
+			list, err := a.Nodes(t.Context())
+			if err != nil || len(list) != 2 {
+				t.Fatalf("nodes are %+v, %v", list, err)
+			}
+			near("started", list[1].Started)
+			near("was seen", list[1].Seen)
+		}
+		check()
+		sql("UPDATE node SET seen = 1 WHERE id = 'b'")
+		if err := b.Beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		check()
+		sql("DELETE FROM node WHERE id = 'b'")
+		fillNumbers(t, a, millis(shared))
+		late := func(age time.Duration, want error) {
+			t.Helper()
+			sql("UPDATE node SET seen = now_ms() - $1, fenced = 1 WHERE number = 7", age.Milliseconds())
+			s, err := Open(t.Context(), url, Options{Node: store.Node{ID: "late"}})
+			if !errors.Is(err, want) {
+				t.Fatalf("the database's clock being off by %v, the number of a node not seen for %v: %v; want %v", off, age, err, want)
+			}
+			if err == nil {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		late(24*time.Hour-10*time.Minute, store.ErrNumbers) // fenced, and may still run
+		late(24*time.Hour+10*time.Minute, nil)
 	}
 }
