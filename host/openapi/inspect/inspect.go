@@ -3,9 +3,8 @@
 package inspect
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -15,6 +14,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -76,97 +76,138 @@ func (i *Inspector) Before(base string) (*httptest.Server, error) {
 		return nil, fmt.Errorf("cannot stand before %q: %w", base, err)
 	}
 	quiet := log.New(io.Discard, "", 0)
-	srv := httptest.NewUnstartedServer(&httputil.ReverseProxy{FlushInterval: -1, Transport: i, ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) {
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Transport: i.Through(http.DefaultTransport, i.fault), ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host // pages compare it with their own
-	}})
+	}}
+	srv := httptest.NewUnstartedServer(proxy)
 	srv.Config.ErrorLog = quiet // answers that break off are passed on
 	srv.Start()
 	return srv, nil
 }
 
-// RoundTrip implements http.RoundTripper: the request as it goes to the
-// gateway and its answer.
-func (i *Inspector) RoundTrip(q *http.Request) (*http.Response, error) {
-	body, whole, err := peek(&q.Body)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultTransport.RoundTrip(q)
-	if err != nil {
-		return nil, err
-	}
-	return resp, i.compare(q, body, whole, resp)
+// Through is base that looks at what passes, answers while they are read, and
+// tells what is not as the document says. What it tells is not among Faults.
+func (i *Inspector) Through(base http.RoundTripper, tell func(fault string)) http.RoundTripper {
+	return &through{i, base, tell}
 }
 
-func (i *Inspector) compare(q *http.Request, body []byte, whole bool, resp *http.Response) error {
-	at := fmt.Sprintf("%s %s: %s", q.Method, q.URL.Path, resp.Status)
-	route, params := i.paths.find(q.Method, q.URL.EscapedPath())
+type through struct {
+	*Inspector
+	base http.RoundTripper
+	tell func(string)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *through) RoundTrip(q *http.Request) (*http.Response, error) {
+	asked, err := bodyOf(q)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.base.RoundTrip(q)
+	if err != nil {
+		return nil, err
+	}
+	t.compare(q, asked, resp)
+	return resp, nil
+}
+
+// exchange is a request with its answer, which the document has.
+type exchange struct {
+	at    string // for messages
+	tell  func(string)
+	input *openapi3filter.RequestValidationInput
+	said  *openapi3.Response // nil: there is none of such a status
+	resp  *http.Response
+}
+
+func (e *exchange) fault(format string, args ...any) {
+	e.tell(e.at + ": " + fmt.Sprintf(format, args...))
+}
+
+func (t *through) compare(q *http.Request, asked *body, resp *http.Response) {
+	if len(resp.Header) == 0 { // a TLS server's, to who does not speak that
+		return
+	}
+	e := &exchange{at: fmt.Sprintf("%s %s: %s", q.Method, q.URL.Path, resp.Status), tell: t.tell, resp: resp}
+	route, params := t.paths.find(q.Method, q.URL.EscapedPath())
+	good := resp.StatusCode < 300
 	if route == nil {
 		if resp.StatusCode < 400 {
-			i.fault("%s: the document does not have it", at)
+			e.fault("the document does not have it")
 		}
-		return nil
+		return
 	}
-	asked := q.Clone(q.Context())
-	asked.Body = io.NopCloser(bytes.NewReader(body))
-	in := &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route, Options: &openapi3filter.Options{MultiError: true,
-		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: !whole || !isJSON(q.Header)}}
-	good := resp.StatusCode < 300
+	if good || resp.StatusCode == http.StatusSwitchingProtocols {
+		t.saw(q.Method + " " + route.Path)
+	}
+	e.input = asked.input(q)
+	e.input.Route, e.input.PathParams = route, params
 	if good {
-		if err := openapi3filter.ValidateRequest(q.Context(), in); err != nil {
-			i.fault("%s: the request is not as the document says: %v", at, err)
+		if err := openapi3filter.ValidateRequest(q.Context(), e.input); err != nil {
+			e.fault("the request is not as the document says: %v", err)
 		}
 	}
-	said := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: resp.StatusCode, Header: resp.Header,
-		Options: &openapi3filter.Options{MultiError: true, IncludeResponseStatus: true, ExcludeResponseBody: true}}
-	if isJSON(resp.Header) {
-		answer, whole, err := peek(&resp.Body)
-		if err != nil {
-			return err
-		}
-		said.Body, said.Options.ExcludeResponseBody = io.NopCloser(bytes.NewReader(answer)), !whole
+	if s := route.Operation.Responses.Status(resp.StatusCode); s != nil {
+		e.said = s.Value
+	} else if s := route.Operation.Responses.Default(); s != nil {
+		e.said = s.Value
 	}
-	i.listen(at, route, resp)
-	if err := openapi3filter.ValidateResponse(q.Context(), said); err != nil {
-		i.fault("%s: the answer is not as the document says: %v", at, err)
+	e.answered(nil)
+	switch kind := mediaType(resp.Header); {
+	case q.Method == http.MethodHead || resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody || e.said == nil || len(e.said.Content) == 0:
+	case e.said.Content.Get(kind) == nil:
+		e.fault("the document has no answer of the type %q", kind)
+	case resp.Header.Get("Content-Encoding") != "": // its reader has asked for that
+	case kind == jsonType:
+		resp.Body = &whole{ReadCloser: resp.Body, compare: e.answered}
+	default:
+		e.listen(kind)
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	op := q.Method + " " + route.Path
-	i.seen[op] = i.seen[op] || good || resp.StatusCode == http.StatusSwitchingProtocols
-	return nil
 }
 
-// peek reads body, if it is not too large, and puts it back. What has been read
-// to its end is not read again: the caller's server closes it at the answer's
-// first byte, which may come while the transport still looks for that end.
-func peek(body *io.ReadCloser) (b []byte, whole bool, err error) {
-	if *body == nil || *body == http.NoBody {
-		return nil, true, nil
+// answered compares status and headers, or the body of the answer.
+func (e *exchange) answered(text []byte) {
+	said := &openapi3filter.ResponseValidationInput{RequestValidationInput: e.input, Status: e.resp.StatusCode, Header: e.resp.Header, Options: options()}
+	said.Options.IncludeResponseStatus, said.Options.ExcludeResponseBody = true, text == nil
+	said.SetBodyBytes(text)
+	if err := openapi3filter.ValidateResponse(context.Background(), said); err != nil {
+		e.fault("the answer is not as the document says: %v; it is %.300s", err, text)
 	}
-	rest := *body
-	b, err = io.ReadAll(io.LimitReader(rest, maxInspected))
-	if whole = len(b) < maxInspected; whole {
-		*body = io.NopCloser(bytes.NewReader(b))
-		return b, true, errors.Join(err, rest.Close())
-	}
-	*body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(b), rest), rest}
-	return b, false, err
 }
 
-func isJSON(h http.Header) bool {
+func options() *openapi3filter.Options {
+	o := &openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
+	o.WithCustomSchemaErrorFunc(why)
+	return o
+}
+
+// why says where a value is not as the document says, and what is wrong.
+func why(err *openapi3.SchemaError) string {
+	text := fmt.Sprintf("at %q: %s", "/"+strings.Join(err.JSONPointer(), "/"), err.Reason)
+	if err.Origin != nil {
+		text += fmt.Sprintf(" (%v)", err.Origin)
+	}
+	return text
+}
+
+const jsonType = "application/json"
+
+func mediaType(h http.Header) string {
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	return kind == "application/json"
+	return kind
 }
 
-func (i *Inspector) fault(format string, args ...any) {
+func (i *Inspector) saw(operation string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if text := fmt.Sprintf(format, args...); !slices.Contains(i.faults, text) {
+	i.seen[operation] = true
+}
+
+func (i *Inspector) fault(text string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !slices.Contains(i.faults, text) {
 		i.faults = append(i.faults, text)
 	}
 }

@@ -46,7 +46,7 @@ func TestFaults(t *testing.T) {
 	}
 	const events, ndjson = "GET /streams/text/event-stream", "GET /streams/application/x-ndjson"
 	f(true, events, "", "event: a\ndata: {\"id\": \"a\"}\n\n: a comment\n\ndata: [DONE]\n\n", "")
-	f(true, events, "", "data: {\"id\": \"a\"}\n\ndata: {}\n\n", `{} is not as the document says: Error at "/id"`)
+	f(true, events, "", "data: {\"id\": \"a\"}\n\ndata: {}\n\n", `{} is not as the document says: at "/id"`)
 	f(true, events, "", "data: {\"id\": \"a\", \"more\": 1}\n\n", `is not as the document says`)
 	f(true, events, "", "data: {half", `invalid character`)
 	f(true, ndjson, "", "{\"id\": \"a\"}\n{\"id\": \"b\"}", "")

@@ -4,41 +4,32 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"mime"
-	"net/http"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/routers"
 )
 
 // lines compares the lines of an answer as they pass. The schema of such a media
 // type is that of each of them: of a line of JSON, or of the data of an event.
 type lines struct {
 	io.ReadCloser
-	inspector *Inspector
-	at        string
-	schema    *openapi3.Schema
-	events    bool
-	part      []byte // of a line
-	seen      int
+	*exchange
+	schema *openapi3.Schema
+	events bool
+	part   []byte // of a line
+	seen   int
 }
 
-// listen has the lines of resp compared, where the document has a schema of them.
-func (i *Inspector) listen(at string, route *routers.Route, resp *http.Response) {
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+// listen has the lines of the answer compared, where the document has a schema of them.
+func (e *exchange) listen(kind string) {
 	events := kind == "text/event-stream"
 	if !events && kind != "application/x-ndjson" && kind != "application/jsonl" {
 		return
 	}
-	said := route.Operation.Responses.Status(resp.StatusCode)
-	if said == nil {
+	media := e.said.Content.Get(kind)
+	if media.Schema == nil || media.Schema.Value.Type.Is("string") { // nothing is said of lines
 		return
 	}
-	media := said.Value.Content.Get(kind)
-	if media == nil || media.Schema == nil || media.Schema.Value.Type.Is("string") { // nothing is said of lines
-		return
-	}
-	resp.Body = &lines{ReadCloser: resp.Body, inspector: i, at: at, schema: media.Schema.Value, events: events}
+	e.resp.Body = &lines{ReadCloser: e.resp.Body, exchange: e, schema: media.Schema.Value, events: events}
 }
 
 // Read implements io.Reader.
@@ -73,9 +64,9 @@ func (l *lines) compare(line []byte) {
 	var v any
 	err := json.Unmarshal(line, &v)
 	if err == nil {
-		err = l.schema.VisitJSON(v, openapi3.MultiErrors())
+		err = l.schema.VisitJSON(v, openapi3.MultiErrors(), openapi3.SetSchemaErrorMessageCustomizer(why))
 	}
 	if err != nil {
-		l.inspector.fault("%s: %.300s is not as the document says: %v", l.at, line, err)
+		l.fault("%.300s is not as the document says: %v", line, err)
 	}
 }

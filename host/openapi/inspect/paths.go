@@ -57,9 +57,13 @@ func isParam(part string) bool { return strings.HasPrefix(part, "{") }
 
 // find returns what serves method and path, nil: nothing.
 func (p paths) find(method, at string) (*routers.Route, map[string]string) {
+	parts := strings.Split(at, "/")
 	for _, one := range p.each {
-		op := one.item.Operations()[method]
-		if params, ok := one.match(strings.Split(at, "/")); ok && op != nil {
+		params, ok := one.match(parts)
+		if !ok {
+			continue
+		}
+		if op := one.item.GetOperation(method); op != nil {
 			return &routers.Route{Spec: p.doc, Path: one.text, PathItem: one.item, Method: method, Operation: op}, params
 		}
 	}
@@ -73,10 +77,13 @@ func (p path) match(parts []string) (map[string]string, bool) {
 	if len(parts) != len(p.parts) {
 		return nil, false
 	}
-	params := map[string]string{}
+	var params map[string]string
 	for i, part := range p.parts {
 		switch {
 		case isParam(part):
+			if params == nil {
+				params = map[string]string{}
+			}
 			params[strings.Trim(part, "{}")] = parts[i]
 		case part != parts[i]:
 			return nil, false
