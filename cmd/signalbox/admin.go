@@ -32,7 +32,7 @@ type madeToken struct {
 
 func adminCreateCommand(a *access) *cobra.Command {
 	var role, expires string
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use: "create NAME --role ROLE", Short: "Let somebody in; the token is shown once", Args: exactly(1, "a name"),
 		Example: "  signalbox admin create ann --role operator --expires 365d",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -44,9 +44,9 @@ func adminCreateCommand(a *access) *cobra.Command {
 			if !until.IsZero() {
 				body["expires"] = until
 			}
-			return issueAdmin(c, a, "/admin/admins", body)
+			return a.issue(c, asked{http.MethodPost, "/admin/admins", body}, "token of administrator")
 		},
-	}
+	})
 	c.Flags().StringVar(&role, "role", "", "viewer, policy_author, operator or owner")
 	c.Flags().StringVar(&expires, "expires", "", expiresUsage)
 	_ = c.MarkFlagRequired("role") // it is there
@@ -55,25 +55,27 @@ func adminCreateCommand(a *access) *cobra.Command {
 
 func adminRotateCommand(a *access) *cobra.Command {
 	var overlap span
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use: "rotate NAME", Short: "Give an administrator a new token, shown once", Args: exactly(1, "a name"),
 		Example: "  signalbox admin rotate ann --overlap 1h",
 		RunE: func(c *cobra.Command, args []string) error {
-			return issueAdmin(c, a, "/admin/admins/"+url.PathEscape(args[0])+"/rotate", map[string]any{"overlap": time.Duration(overlap).String()})
+			path, body := "/admin/admins/"+url.PathEscape(args[0])+"/rotate", map[string]any{"overlap": time.Duration(overlap).String()}
+			return a.issue(c, asked{http.MethodPost, path, body}, "token of administrator")
 		},
-	}
+	})
 	c.Flags().Var(&overlap, "overlap", "for how long the token before it counts, as in 7d or 12h (default: it ends at once)")
 	return c
 }
 
-func issueAdmin(c *cobra.Command, a *access, path string, body any) error {
+// issue asks for a token. It alone goes to the standard output, so that it can
+// be kept in a file.
+func (a *access) issue(c *cobra.Command, q asked, what string) error {
 	var made madeToken
-	if err := a.tell(c, asked{http.MethodPost, path, body}, &made); err != nil {
+	return a.ask(c, q, &made, func(w io.Writer) error {
+		fmt.Fprintf(c.ErrOrStderr(), "%s %s (%s), shown this once%s:\n", what, made.Name, made.ID, made.before())
+		_, err := fmt.Fprintln(w, made.Token)
 		return err
-	}
-	fmt.Fprintf(c.ErrOrStderr(), "token of administrator %s (%s), shown this once:\n", made.Name, made.ID)
-	fmt.Fprintln(c.OutOrStdout(), made.Token)
-	return nil
+	})
 }
 
 type adminRow struct {
@@ -106,19 +108,19 @@ func printAdmins(w io.Writer, rows []adminRow, now time.Time) error {
 }
 
 func adminRevokeCommand(a *access) *cobra.Command {
-	return &cobra.Command{
+	return shown(&cobra.Command{
 		Use: "revoke NAME", Short: "End an administrator's token at once, on every node", Args: exactly(1, "a name"),
 		Example: "  signalbox admin revoke ann",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.change(c, http.MethodDelete, "/admin/admins/"+url.PathEscape(args[0]), nil)
 		},
-	}
+	})
 }
 
 func adminWhoamiCommand(a *access) *cobra.Command {
 	return shown(&cobra.Command{
 		Use: "whoami", Short: "Tell whose token is used, and which role it has", Args: cobra.NoArgs,
-		Example: "  signalbox admin whoami --address gateway.internal:8081 --token \"$TOKEN\"",
+		Example: "  signalbox admin whoami --address gateway.internal:8081",
 		RunE: func(c *cobra.Command, _ []string) error {
 			var who struct{ Name, Role string }
 			return a.show(c, "/admin/whoami", &who, func(w io.Writer) error {

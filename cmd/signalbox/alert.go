@@ -80,7 +80,7 @@ func (l *alertList) print(w io.Writer) error {
 func receiverPath(name string) string { return "/admin/alerts/receivers/" + url.PathEscape(name) }
 
 func alertTestCommand(a *access) *cobra.Command {
-	return &cobra.Command{
+	return shown(&cobra.Command{
 		Use:     "test RECEIVER",
 		Short:   "Send a receiver a message now",
 		Example: "  signalbox alert test ops",
@@ -88,12 +88,12 @@ func alertTestCommand(a *access) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.change(c, http.MethodPost, receiverPath(args[0])+"/test", nil)
 		},
-	}
+	})
 }
 
 func alertSetCommand(a *access) *cobra.Command {
 	var file string
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:   "set RECEIVER",
 		Short: "Keep a receiver in the running gateway, sealed in its store",
 		Long: "Keep a receiver in the running gateway, sealed in its store. It is read as JSON from a file or from standard\n" +
@@ -110,13 +110,13 @@ func alertSetCommand(a *access) *cobra.Command {
 			}
 			return a.change(c, http.MethodPut, receiverPath(args[0]), json.RawMessage(text))
 		},
-	}
+	})
 	c.Flags().StringVar(&file, "file", "", "file that holds the receiver (default: standard input)")
 	return c
 }
 
 func alertRemoveCommand(a *access) *cobra.Command {
-	return &cobra.Command{
+	return shown(&cobra.Command{
 		Use:     "remove RECEIVER",
 		Short:   "Forget a receiver that the store holds",
 		Example: "  signalbox alert remove ops",
@@ -124,5 +124,5 @@ func alertRemoveCommand(a *access) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.change(c, http.MethodDelete, receiverPath(args[0]), nil)
 		},
-	}
+	})
 }

@@ -136,7 +136,7 @@ func printEntries(w io.Writer, list []json.RawMessage) error {
 }
 
 func auditShowCommand(a *access) *cobra.Command {
-	return &cobra.Command{
+	return always(&cobra.Command{
 		Use:     "show ENTRY",
 		Short:   "Show one entry whole, as JSON",
 		Example: "  signalbox audit show 42",
@@ -152,16 +152,14 @@ func auditShowCommand(a *access) *cobra.Command {
 			if len(list) == 0 {
 				return hint(fmt.Errorf("there is no entry %s", args[0]), "it may be older than audit.keep")
 			}
-			enc := json.NewEncoder(c.OutOrStdout())
-			enc.SetIndent("", "  ")
-			return enc.Encode(list[0])
+			return printJSON(c.OutOrStdout(), list[0])
 		},
-	}
+	})
 }
 
 func auditExportCommand(a *access) *cobra.Command {
 	var q auditQuery
-	c := &cobra.Command{
+	c := always(&cobra.Command{
 		Use:   "export",
 		Short: "Write all entries, one a line, as they are hashed",
 		Long: "Write all entries, one a line, as they are hashed: prev is the SHA-256 of the line before, without its end.\n" +
@@ -190,14 +188,14 @@ func auditExportCommand(a *access) *cobra.Command {
 				after = last.Seq
 			}
 		},
-	}
+	})
 	q.flags(c)
 	return c
 }
 
 func auditVerifyCommand(a *access) *cobra.Command {
 	var file string
-	c := &cobra.Command{
+	c := told(&cobra.Command{
 		Use:   "verify",
 		Short: "Check that no entry was changed, removed, moved or added",
 		Long: "Check that no entry was changed, removed, moved or added: all hashes, the signed end, and the anchors in\n" +
@@ -206,17 +204,23 @@ func auditVerifyCommand(a *access) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			v, err := verdict(c.Context(), a, file)
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case v.Broken != nil:
-				return hint(fmt.Errorf("the audit log is broken (%s): %s", v.Broken.Kind, v.Broken.Text),
+			}
+			err = say(c, v, func(w io.Writer) error {
+				if v.Broken != nil {
+					return nil // the error tells
+				}
+				_, err := fmt.Fprintf(w, "whole: entries %d to %d, %d anchors, hash of the last %s\n", v.First, v.Last, v.Anchors, v.Hash)
+				return err
+			})
+			if err == nil && v.Broken != nil {
+				err = hint(fmt.Errorf("the audit log is broken (%s): %s", v.Broken.Kind, v.Broken.Text),
 					"keep a copy of the store, and compare with an export or a backup from before")
 			}
-			fmt.Fprintf(c.OutOrStdout(), "whole: entries %d to %d, %d anchors, hash of the last %s\n", v.First, v.Last, v.Anchors, v.Hash)
-			return nil
+			return err
 		},
-	}
+	})
 	c.Flags().StringVar(&file, "file", "", "export to check in place of the gateway's log")
 	return c
 }

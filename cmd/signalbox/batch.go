@@ -23,7 +23,6 @@ import (
 type batchWords struct {
 	src     *sources
 	at, key string
-	json    bool
 }
 
 // batchState is a batch as the gateway shows it.
@@ -53,7 +52,7 @@ func batchCommand(src *sources) *cobra.Command {
 	w := &batchWords{src: src}
 	c := &cobra.Command{Use: "batch", Short: "Submit files of requests, watch them, fetch what came of them"}
 	c.PersistentFlags().StringVar(&w.at, "url", "", "data address of the gateway, as http://127.0.0.1:8080 (default: that of the configuration)")
-	c.PersistentFlags().StringVar(&w.key, "key", "", "key to call with (default: $SIGNALBOX_KEY, the first one of the configuration, the one for development beside the store)")
+	c.PersistentFlags().StringVar(&w.key, "key", "", keyUsage+"the first one of the configuration, the one for development beside the store)")
 	c.AddCommand(w.submitCommand(), w.listCommand(), w.showCommand(), w.waitCommand(), w.cancelCommand(), w.resultsCommand())
 	return c
 }
@@ -164,7 +163,7 @@ func (w *batchWords) submitCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&window, "window", "24h", "how long it may take")
-	return w.shown(c)
+	return shown(c)
 }
 
 // firstURL is what the first request of a file is for.
@@ -181,16 +180,11 @@ func firstURL(path string) (string, error) {
 	return first.URL, nil
 }
 
-func (w *batchWords) shown(c *cobra.Command) *cobra.Command {
-	c.Flags().BoolVar(&w.json, "json", false, "print the gateway's answer as it is, as JSON")
-	return c
-}
-
 func (w *batchWords) print(c *cobra.Command, raw []byte, err error, plain func(io.Writer)) error {
 	if err != nil {
 		return err
 	}
-	if w.json {
+	if wantsJSON(c) {
 		_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", raw)
 		return err
 	}
@@ -215,7 +209,7 @@ func (w *batchWords) listCommand() *cobra.Command {
 			})
 		},
 	}
-	return w.shown(c)
+	return shown(c)
 }
 
 func (w *batchWords) get(ctx context.Context, id string) (b batchState, raw []byte, err error) {
@@ -232,7 +226,7 @@ func (w *batchWords) showCommand() *cobra.Command {
 			return w.print(c, raw, err, func(out io.Writer) { b.tell(out) })
 		},
 	}
-	return w.shown(c)
+	return shown(c)
 }
 
 func (b *batchState) tell(out io.Writer) {
@@ -265,12 +259,12 @@ func (w *batchWords) cancelCommand() *cobra.Command {
 			return w.print(c, raw, err, func(out io.Writer) { b.tell(out) })
 		},
 	}
-	return w.shown(c)
+	return shown(c)
 }
 
 func (w *batchWords) resultsCommand() *cobra.Command {
 	var failed bool
-	c := &cobra.Command{
+	c := always(&cobra.Command{
 		Use: "results BATCH", Short: "Print the answers of a batch, each on a line", Args: exactly(1, "the id of a batch"),
 		Example: "  signalbox batch results batch_0123456789abcdef01234567 > answers.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -296,7 +290,7 @@ func (w *batchWords) resultsCommand() *cobra.Command {
 			_, err = io.Copy(c.OutOrStdout(), r)
 			return err
 		},
-	}
+	})
 	c.Flags().BoolVar(&failed, "failed", false, "those that were not answered well instead")
 	return c
 }

@@ -15,7 +15,7 @@ func (w *batchWords) waitCommand() *cobra.Command {
 		Example: "  signalbox batch wait batch_0123456789abcdef01234567",
 		RunE:    func(c *cobra.Command, args []string) error { return w.wait(c, args[0]) },
 	}
-	return w.shown(c)
+	return shown(c)
 }
 
 func (w *batchWords) wait(c *cobra.Command, id string) error {

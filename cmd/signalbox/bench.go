@@ -42,7 +42,7 @@ func benchCommand(src *sources) *cobra.Command {
 		Long: "Measure what the gateway adds to a request on this machine: a gateway and an upstream that answers at once are started\n" +
 			"on the loopback, asked directly and through the gateway, and ended again. Nothing else should run meanwhile.\n" +
 			"With --model a gateway that runs is asked for streams of that model instead, which costs what they cost.",
-		Example: "  signalbox bench\n  signalbox bench --conns 64 --json\n  signalbox bench --url http://127.0.0.1:8080 --key sb-… --model demo/echo",
+		Example: "  signalbox bench\n  signalbox bench --conns 64 --json\n  signalbox bench --url http://127.0.0.1:8080 --model demo/echo",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if model != "" {

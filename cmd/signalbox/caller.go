@@ -24,6 +24,9 @@ type caller struct {
 	ca                string
 }
 
+// keyUsage begins what --key is, of those commands that ask as callers do.
+const keyUsage = "key to call with; better in $" + config.KeyVar + ", others can see flags (default: that variable, "
+
 // profile is one of the file that profilesFile names.
 type profile struct {
 	URL   string        `yaml:"url"`
@@ -34,7 +37,7 @@ type profile struct {
 func (a *caller) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&a.url, "url", "", "address of the gateway (default: $"+config.URLVar+", the profile's, that of the configuration)")
-	f.StringVar(&a.key, "key", "", "key (default: $"+config.KeyVar+", the profile's, the one for development beside the store); a variable or a profile is not seen by others as a flag is")
+	f.StringVar(&a.key, "key", "", keyUsage+"the profile's, the one for development beside the store)")
 	f.StringVar(&a.profile, "profile", "", "profile of "+profilesFile()+" (default: the one called default, if there is one)")
 	f.StringVar(&a.ca, "ca", "", "file with the authorities that sign the gateway's certificate")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -21,18 +22,22 @@ import (
 )
 
 func checkCommand(src *sources) *cobra.Command {
-	return &cobra.Command{
+	return told(&cobra.Command{
 		Use:   "check",
 		Short: "Check a configuration without serving it",
 		Long: "Check a configuration without serving it: references are resolved, adapters and modules are found and\n" +
 			"compared with their pins, the policy bundle, the routing modules and the filters are compiled and the bundle's tests run.",
 		Example: "  signalbox check --config signalbox.yaml",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return check(src, c.OutOrStdout()) },
-	}
+		RunE: func(c *cobra.Command, _ []string) error {
+			r := newCheckReport()
+			err := check(src, r)
+			return r.end(c, err)
+		},
+	})
 }
 
-func check(src *sources, w io.Writer) error {
+func check(src *sources, r *checkReport) error {
 	s, err := src.resolve()
 	if err != nil {
 		return err
@@ -42,25 +47,21 @@ func check(src *sources, w io.Writer) error {
 		return err
 	}
 	var problems []error
-	for _, step := range []func(*config.Config, io.Writer) error{checkAdapters, checkModules, checkPolicy, checkPrices, checkPipelines} {
-		problems = append(problems, step(cfg, w))
+	for _, step := range []func(*config.Config, *checkReport) error{checkAdapters, checkModules, checkPolicy, checkPrices, checkPipelines} {
+		problems = append(problems, step(cfg, r))
 	}
 	for _, warning := range cfg.Warnings {
-		fmt.Fprintln(w, "warning:", warning)
+		r.warn("%s", warning)
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	name := cfg.File
-	if name == "" {
-		name = "the embedded default"
-	}
-	fmt.Fprintf(w, "%s is good\n", name)
+	r.File = cmp.Or(cfg.File, "the embedded default")
 	return nil
 }
 
 // checkAdapters finds every adapter's program and compares it with its pin.
-func checkAdapters(cfg *config.Config, w io.Writer) error {
+func checkAdapters(cfg *config.Config, r *checkReport) error {
 	var problems []error
 	for _, name := range sorted(cfg.Providers) {
 		a := cfg.Providers[name].Adapter
@@ -78,9 +79,9 @@ func checkAdapters(cfg *config.Config, w io.Writer) error {
 		case a.SHA256 != "" && !strings.EqualFold(a.SHA256, sum):
 			err = fmt.Errorf("providers.%s.adapter: %s has sha256 %s, the pin is %s", name, path, sum, a.SHA256)
 		default:
-			fmt.Fprintf(w, "provider %s: %s (sha256 %s)\n", name, path, sum)
+			r.found(checked{Kind: "provider", Name: name, File: path, SHA256: sum}, "provider %s: %s (sha256 %s)", name, path, sum)
 			if a.Path != "" && a.SHA256 == "" {
-				fmt.Fprintf(w, "warning: providers.%s.adapter is not pinned: add its sha256\n", name)
+				r.warn("providers.%s.adapter is not pinned: add its sha256", name)
 			}
 		}
 		problems = append(problems, err)
@@ -122,20 +123,22 @@ func programs(dir string) []string {
 }
 
 // checkModules compiles routing modules and filters as serving would.
-func checkModules(cfg *config.Config, w io.Writer) error {
+func checkModules(cfg *config.Config, r *checkReport) error {
 	if err := host.CheckReceivers(cfg.Alerts); err != nil {
 		return err
 	}
-	return host.CheckModules(cfg, func(kind module.Kind, name, file string) { fmt.Fprintf(w, "%s %s: %s\n", kind, name, file) })
+	return host.CheckModules(cfg, func(kind module.Kind, name, file string) {
+		r.found(checked{Kind: string(kind), Name: name, File: file}, "%s %s: %s", kind, name, file)
+	})
 }
 
-func checkPolicy(cfg *config.Config, w io.Writer) error {
+func checkPolicy(cfg *config.Config, r *checkReport) error {
 	switch {
 	case cfg.Policy.Served():
-		fmt.Fprintf(w, "policy: the bundles of %s are checked when they come\n", cfg.Policy.Service.URL)
+		r.found(checked{Kind: "policy", Later: true}, "policy: the bundles of %s are checked when they come", cfg.Policy.Service.URL)
 		return nil
 	case cfg.Policy.Bundle == config.BundleStore:
-		fmt.Fprintln(w, "policy: what the store holds is checked when it is pushed")
+		r.found(checked{Kind: "policy", Later: true}, "policy: what the store holds is checked when it is pushed")
 		return nil
 	}
 	rep, err := policy.Check(cfg.Policy.Path, policy.Options{Filters: sorted(cfg.Filters)})
@@ -149,12 +152,13 @@ func checkPolicy(cfg *config.Config, w io.Writer) error {
 	case failed.Len() > 0:
 		return fmt.Errorf("policy.bundle: tests fail:%s", failed.String())
 	}
-	fmt.Fprintf(w, "policy %s: revision %s, %d units, %d tests pass\n", cfg.Policy.Path, rep.Revision, len(rep.Units), rep.Tests)
+	r.found(checked{Kind: "policy", File: cfg.Policy.Path, Revision: rep.Revision, Units: len(rep.Units), Tests: rep.Tests},
+		"policy %s: revision %s, %d units, %d tests pass", cfg.Policy.Path, rep.Revision, len(rep.Units), rep.Tests)
 	return nil
 }
 
 // checkPrices names the targets that no money budget will let through.
-func checkPrices(cfg *config.Config, w io.Writer) error {
+func checkPrices(cfg *config.Config, r *checkReport) error {
 	prices, err := meter.NewCatalog(cfg.PriceOverrides(), cfg.PriceFiles...)
 	if err != nil {
 		return err
@@ -162,7 +166,7 @@ func checkPrices(cfg *config.Config, w io.Writer) error {
 	for _, name := range sorted(cfg.Models) {
 		for _, t := range cfg.Models[name].Targets {
 			if prices.Price(t.Model) == nil && cfg.Budget.Unpriced == "refuse" {
-				fmt.Fprintf(w, "warning: %s has no price: where a budget applies it is refused; give one under prices\n", t.Model)
+				r.warn("%s has no price: where a budget applies it is refused; give one under prices", t.Model)
 			}
 		}
 	}

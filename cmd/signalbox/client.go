@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -37,6 +38,10 @@ func (c *client) url(path string) string { return c.scheme + "://" + c.address +
 // lasting is an HTTP client for what may take long.
 func (c *client) lasting() *http.Client { return &http.Client{Transport: c.http.Transport} }
 
+// adminTokenVar holds the token of the admin API. It is the configuration's
+// admin.token, too.
+const adminTokenVar = "SIGNALBOX_ADMIN_TOKEN"
+
 // access are the flags that say which gateway and with which token.
 type access struct {
 	src            *sources
@@ -47,20 +52,20 @@ type access struct {
 
 func (a *access) flags(c *cobra.Command) {
 	c.PersistentFlags().StringVar(&a.address, "address", "", "admin address of the gateway, https://… where it speaks TLS (default: that of the configuration)")
-	c.PersistentFlags().StringVar(&a.token, "token", "", "admin token (default: that of the configuration, or the one kept beside its store)")
+	c.PersistentFlags().StringVar(&a.token, "token", "", "admin token; better in $"+adminTokenVar+", others can see flags (default: that variable, that of the configuration, or the one kept beside its store)")
 	c.PersistentFlags().StringVar(&a.ca, "ca", "", "file with the authorities that sign the admin API's certificate (default: the system's, and the certificate of the configuration)")
 	c.PersistentFlags().StringVar(&a.cert, "cert", "", "file with a client certificate for the admin API")
 	c.PersistentFlags().StringVar(&a.certKey, "cert-key", "", "file with the key of the client certificate")
 }
 
-// open finds address and token: from the flags, the configuration, the file beside the store.
+// open finds address and token: from the flags, the environment, the configuration, the file beside the store.
 func (a *access) open() (*client, error) {
-	c := &client{address: a.address, scheme: "http", token: config.Secret(a.token), http: http.Client{Timeout: time.Minute}}
+	c := &client{address: a.address, scheme: "http", token: config.Secret(cmp.Or(a.token, os.Getenv(adminTokenVar))), http: http.Client{Timeout: time.Minute}}
 	if rest, ok := strings.CutPrefix(c.address, "https://"); ok {
 		c.address, c.scheme = strings.TrimSuffix(rest, "/"), "https"
 	}
 	c.address = strings.TrimPrefix(c.address, "http://")
-	if c.address != "" && c.token != "" {
+	if c.address != "" && a.token != "" {
 		return c, a.secure(c, "")
 	}
 	s, err := a.src.resolve()
@@ -68,7 +73,10 @@ func (a *access) open() (*client, error) {
 		return nil, err
 	}
 	cfg, err := config.LoadAdmin(s)
-	if err != nil {
+	switch {
+	case err != nil && c.address != "" && c.token != "":
+		return c, a.secure(c, "") // that of another gateway, or of none, has no say
+	case err != nil:
 		return nil, err
 	}
 	if c.address == "" {
@@ -88,7 +96,7 @@ func (a *access) open() (*client, error) {
 		b, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, hint(fmt.Errorf("there is no admin token: %s does not exist", file),
-				"start the gateway first, run this where its configuration is, or give --token and --address")
+				"start the gateway first, run this where its configuration is, or set %s and give --address", adminTokenVar)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the admin token: %w", err)
@@ -190,7 +198,7 @@ func refusal(status int, raw []byte) error {
 	}
 	err := fmt.Errorf("the gateway refuses: %s (%s)", e.Error.Message, e.Error.Code)
 	if status == http.StatusUnauthorized {
-		return hint(err, "the token is not that of this gateway: give its --token, or run this where its configuration is")
+		return hint(err, "the token is not that of this gateway: set %s to its token, or run this where its configuration is", adminTokenVar)
 	}
 	return err
 }

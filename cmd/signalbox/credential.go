@@ -71,7 +71,7 @@ func left(q *struct{ Left, Limit int64 }) string {
 func credentialAddCommand(a *access) *cobra.Command {
 	var file string
 	var weight int
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:     "add PROVIDER NAME",
 		Short:   "Add a credential to a provider",
 		Args:    exactly(2, "a provider and a name for the credential"),
@@ -83,7 +83,7 @@ func credentialAddCommand(a *access) *cobra.Command {
 			}
 			return a.change(c, http.MethodPost, credentialsPath(args[0], ""), map[string]any{"name": args[1], "value": secret, "weight": weight})
 		},
-	}
+	})
 	c.Flags().StringVar(&file, "file", "", "file that holds the secret (default: standard input)")
 	c.Flags().IntVar(&weight, "weight", 1, "share of the requests among the provider's credentials; 0: when no other can")
 	return c
@@ -92,7 +92,7 @@ func credentialAddCommand(a *access) *cobra.Command {
 func credentialRotateCommand(a *access) *cobra.Command {
 	var file string
 	overlap := span(24 * time.Hour)
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:     "rotate PROVIDER NAME",
 		Short:   "Replace a credential; the old one stands by for a while",
 		Example: "  signalbox credential rotate openai second --overlap 24h < new.txt",
@@ -104,14 +104,14 @@ func credentialRotateCommand(a *access) *cobra.Command {
 			}
 			return a.change(c, http.MethodPut, credentialsPath(args[0], args[1]), map[string]any{"value": secret, "overlap": time.Duration(overlap).String()})
 		},
-	}
+	})
 	c.Flags().StringVar(&file, "file", "", "file that holds the new secret (default: standard input)")
 	c.Flags().Var(&overlap, "overlap", "for how long the old secret serves when the new one cannot, as in 7d or 12h")
 	return c
 }
 
 func credentialRemoveCommand(a *access) *cobra.Command {
-	return &cobra.Command{
+	return shown(&cobra.Command{
 		Use:     "remove PROVIDER NAME",
 		Short:   "Forget a credential at once",
 		Example: "  signalbox credential remove openai second",
@@ -119,7 +119,7 @@ func credentialRemoveCommand(a *access) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.change(c, http.MethodDelete, credentialsPath(args[0], args[1]), nil)
 		},
-	}
+	})
 }
 
 func credentialsPath(provider, name string) string {
@@ -133,13 +133,12 @@ func credentialsPath(provider, name string) string {
 // change makes one request and prints what it answers: a verb and its object.
 func (a *access) change(c *cobra.Command, method, path string, body any) error {
 	var answer map[string]string
-	if err := a.tell(c, asked{method, path, body}, &answer); err != nil {
-		return err
-	}
-	for verb, object := range answer {
-		fmt.Fprintln(c.OutOrStdout(), verb, object)
-	}
-	return nil
+	return a.ask(c, asked{method, path, body}, &answer, func(w io.Writer) error {
+		for verb, object := range answer {
+			fmt.Fprintln(w, verb, object)
+		}
+		return nil
+	})
 }
 
 // maxSecretFile is above every credential.

@@ -117,7 +117,7 @@ func (e *entryRow) state() string {
 
 func (k entryKind) create(a *access) *cobra.Command {
 	var form entryForm
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use: "create NAME", Short: "Make " + k.one, Args: exactly(1, "a name"), Example: "  signalbox " + k.name + " create " + k.sample + " " + k.made,
 		RunE: func(c *cobra.Command, args []string) error {
 			body, err := form.body(c.Flags(), k)
@@ -127,14 +127,14 @@ func (k entryKind) create(a *access) *cobra.Command {
 			body["name"] = args[0]
 			return k.send(c, a, asked{http.MethodPost, k.path(""), body}, "created")
 		},
-	}
+	})
 	form.flags(c, k)
 	return c
 }
 
 func (k entryKind) update(a *access) *cobra.Command {
 	var form entryForm
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use: "update NAME", Short: "Change " + k.one + "; what no flag names stays", Args: exactly(1, "its name"), Example: "  signalbox " + k.name + " update " + k.sample + " " + k.changed,
 		RunE: func(c *cobra.Command, args []string) error {
 			body, err := form.body(c.Flags(), k)
@@ -146,7 +146,7 @@ func (k entryKind) update(a *access) *cobra.Command {
 			}
 			return k.send(c, a, asked{http.MethodPatch, k.path(args[0]), body}, "changed")
 		},
-	}
+	})
 	form.flags(c, k)
 	return c
 }
@@ -157,31 +157,30 @@ func (k entryKind) able(a *access, verb string, disabled bool) *cobra.Command {
 	if disabled {
 		short = "Refuse all keys of " + k.one + " at once, on every node"
 	}
-	return &cobra.Command{
+	return shown(&cobra.Command{
 		Use: verb + " NAME", Short: short, Args: exactly(1, "its name"), Example: "  signalbox " + k.name + " " + verb + " " + k.sample,
 		RunE: func(c *cobra.Command, args []string) error {
 			return k.send(c, a, asked{http.MethodPatch, k.path(args[0]), map[string]any{"disabled": disabled}}, verb+"d")
 		},
-	}
+	})
 }
 
 func (k entryKind) remove(a *access) *cobra.Command {
-	return &cobra.Command{
+	return shown(&cobra.Command{
 		Use: "remove NAME", Short: "Remove " + k.one + " that no live key acts for", Args: exactly(1, "its name"), Example: "  signalbox " + k.name + " remove " + k.sample,
 		RunE: func(c *cobra.Command, args []string) error {
 			return k.send(c, a, asked{http.MethodDelete, k.path(args[0]), nil}, "removed")
 		},
-	}
+	})
 }
 
 // send asks for a change and says what was done.
 func (k entryKind) send(c *cobra.Command, a *access, q asked, done string) error {
 	var answer struct{ Name, Removed string }
-	if err := a.tell(c, q, &answer); err != nil {
+	return a.ask(c, q, &answer, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s %s %s\n", done, k.name, answer.Name+answer.Removed)
 		return err
-	}
-	fmt.Fprintf(c.OutOrStdout(), "%s %s %s\n", done, k.name, answer.Name+answer.Removed)
-	return nil
+	})
 }
 
 func (k entryKind) show(a *access) *cobra.Command {

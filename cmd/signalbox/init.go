@@ -4,7 +4,6 @@ import (
 	_ "embed" // the template
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
@@ -16,18 +15,24 @@ var initYAML []byte
 
 func initCommand() *cobra.Command {
 	var file string
-	c := &cobra.Command{
+	c := told(&cobra.Command{
 		Use:     "init",
 		Short:   "Write a configuration to start from",
 		Example: "  signalbox init --file gateway.yaml",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return initialise(file, c.OutOrStdout()) },
-	}
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := initialise(file); err != nil {
+				return err
+			}
+			x := writtenConfig(file)
+			return say(c, x, x.print)
+		},
+	})
 	c.Flags().StringVarP(&file, "file", "f", defaultFile, "where to write it")
 	return c
 }
 
-func initialise(file string, w io.Writer) error {
+func initialise(file string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return hint(fmt.Errorf("cannot write %s: it exists", file), "choose another name with --file, or remove it first")
@@ -39,6 +44,5 @@ func initialise(file string, w io.Writer) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("cannot write configuration: %w", err)
 	}
-	fmt.Fprintf(w, "wrote %[1]s; next:\n  signalbox check --config %[1]s\n  signalbox serve --config %[1]s\n  signalbox key create me --budget 5/day --config %[1]s\n", file)
 	return nil
 }

@@ -40,7 +40,7 @@ type newKey struct {
 
 func keyCreateCommand(a *access) *cobra.Command {
 	var form keyForm
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:     "create NAME",
 		Short:   "Make a key; its secret is shown once",
 		Args:    exactly(1, "a name for the key"),
@@ -50,15 +50,9 @@ func keyCreateCommand(a *access) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var made madeToken
-			if err := a.tell(c, asked{http.MethodPost, "/admin/keys", k}, &made); err != nil {
-				return err
-			}
-			fmt.Fprintf(c.ErrOrStderr(), "key %s (%s), shown this once:\n", made.Name, made.ID)
-			fmt.Fprintln(c.OutOrStdout(), made.Token)
-			return nil
+			return a.issue(c, asked{http.MethodPost, "/admin/keys", k}, "key")
 		},
-	}
+	})
 	form.flags(c)
 	return c
 }
@@ -113,7 +107,7 @@ func printKeys(w io.Writer, keys []keyRow) error {
 }
 
 func keyRevokeCommand(a *access) *cobra.Command {
-	return &cobra.Command{
+	return shown(&cobra.Command{
 		Use:     "revoke NAME|ID",
 		Short:   "End a key at once",
 		Args:    exactly(1, "the name or id of the key"),
@@ -121,7 +115,7 @@ func keyRevokeCommand(a *access) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.change(c, http.MethodDelete, "/admin/keys/"+url.PathEscape(args[0]), nil)
 		},
-	}
+	})
 }
 
 // exactly asks for n arguments and names what is missing.

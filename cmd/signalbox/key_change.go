@@ -73,7 +73,7 @@ func pairsText(m map[string]string) string {
 
 func keyUpdateCommand(a *access) *cobra.Command {
 	var form keyForm
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:     "update NAME|ID",
 		Short:   "Change what a key is good for, at once and on every node; its secret stays",
 		Long:    "Change what a key is good for, at once and on every node; its secret stays.\nWhat no flag names stays; a list is replaced, and taken away by an empty one (--model '').",
@@ -85,12 +85,9 @@ func keyUpdateCommand(a *access) *cobra.Command {
 				return err
 			}
 			var k keyRow
-			if err := a.tell(c, asked{http.MethodPatch, "/admin/keys/" + url.PathEscape(args[0]), change}, &k); err != nil {
-				return err
-			}
-			return k.print(c.OutOrStdout())
+			return a.ask(c, asked{http.MethodPatch, "/admin/keys/" + url.PathEscape(args[0]), change}, &k, k.print)
 		},
-	}
+	})
 	form.flags(c)
 	return c
 }
@@ -98,7 +95,7 @@ func keyUpdateCommand(a *access) *cobra.Command {
 func keyRotateCommand(a *access) *cobra.Command {
 	overlap := span(24 * time.Hour)
 	var now, finish bool
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:   "rotate NAME|ID",
 		Short: "Give a key a new secret, shown once; the one before it counts for a while",
 		Long: "Give a key a new secret, shown once. The one before it counts until the overlap ends.\n" +
@@ -112,21 +109,14 @@ func keyRotateCommand(a *access) *cobra.Command {
 			path := "/admin/keys/" + url.PathEscape(args[0]) + "/rotate"
 			if finish {
 				var k keyRow
-				if err := a.tell(c, asked{http.MethodPost, path, map[string]any{"finish": true}}, &k); err != nil {
+				return a.ask(c, asked{http.MethodPost, path, map[string]any{"finish": true}}, &k, func(w io.Writer) error {
+					_, err := fmt.Fprintf(w, "key %s has one secret, the last\n", k.Name)
 					return err
-				}
-				fmt.Fprintf(c.OutOrStdout(), "key %s has one secret, the last\n", k.Name)
-				return nil
+				})
 			}
-			var made madeToken
-			if err := a.tell(c, asked{http.MethodPost, path, map[string]any{"overlap": time.Duration(overlap).String()}}, &made); err != nil {
-				return err
-			}
-			fmt.Fprintf(c.ErrOrStderr(), "new secret of key %s (%s), shown this once; the one before it %s:\n", made.Name, made.ID, made.before())
-			fmt.Fprintln(c.OutOrStdout(), made.Token)
-			return nil
+			return a.issue(c, asked{http.MethodPost, path, map[string]any{"overlap": time.Duration(overlap).String()}}, "new secret of key")
 		},
-	}
+	})
 	f := c.Flags()
 	f.Var(&overlap, "overlap", "for how long the secret before it counts, as in 7d or 12h")
 	f.BoolVar(&now, "now", false, "the secret before it ends at once")
@@ -135,10 +125,10 @@ func keyRotateCommand(a *access) *cobra.Command {
 	return c
 }
 
-// before is what becomes of the token before.
+// before is what becomes of the token before, "" where it counts no more.
 func (m *madeToken) before() string {
 	if m.PreviousUntil.IsZero() {
-		return "ended"
+		return ""
 	}
-	return "counts until " + clock(m.PreviousUntil) + " UTC"
+	return "; the one before it counts until " + clock(m.PreviousUntil) + " UTC"
 }

@@ -117,7 +117,7 @@ func (l *lineCounter) Write(p []byte) (int, error) {
 }
 
 func ledgerShowCommand(a *access) *cobra.Command {
-	return &cobra.Command{
+	return always(&cobra.Command{
 		Use:     "show REQUEST",
 		Short:   "Show what the ledger has of a request, as JSON",
 		Example: "  signalbox ledger show req_0a1b2c3d4e5f6",
@@ -131,14 +131,9 @@ func ledgerShowCommand(a *access) *cobra.Command {
 			if err := api.do(c.Context(), http.MethodGet, "/admin/ledger/"+url.PathEscape(args[0]), nil, &raw); err != nil {
 				return err
 			}
-			var text bytes.Buffer
-			if err := json.Indent(&text, raw, "", "  "); err != nil {
-				return fmt.Errorf("cannot read the gateway's answer: %w", err)
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", text.Bytes())
-			return err
+			return printJSON(c.OutOrStdout(), raw)
 		},
-	}
+	})
 }
 
 // stream copies the answer to GET path to w, for as long as it takes.

@@ -46,7 +46,7 @@ type scopeRow struct {
 
 func limitSetCommand(a *access) *cobra.Command {
 	var form limitForm
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:     "set SCOPE",
 		Short:   "Replace the limits that a scope has in the store",
 		Args:    exactly(1, "a scope, such as team/core"),
@@ -65,13 +65,12 @@ func limitSetCommand(a *access) *cobra.Command {
 				return hint(errors.New("nothing is to be limited"), "give --budget, --rate or --concurrent; to have no limits, signalbox limit remove %s", args[0])
 			}
 			var row scopeRow
-			if err := a.tell(c, asked{http.MethodPut, path, map[string]any{"limits": all}}, &row); err != nil {
+			return a.ask(c, asked{http.MethodPut, path, map[string]any{"limits": all}}, &row, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%s: %s\n", row.Scope, limitsText(row.Limits))
 				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", row.Scope, limitsText(row.Limits))
-			return nil
+			})
 		},
-	}
+	})
 	form.flags(c)
 	return c
 }
@@ -147,7 +146,7 @@ func printApplied(w io.Writer, scope string, rows []appliedRow) error {
 }
 
 func limitRemoveCommand(a *access) *cobra.Command {
-	return &cobra.Command{
+	return shown(&cobra.Command{
 		Use:     "remove SCOPE",
 		Short:   "Remove the limits that a scope has in the store",
 		Example: "  signalbox limit remove team/core",
@@ -158,11 +157,10 @@ func limitRemoveCommand(a *access) *cobra.Command {
 				return err
 			}
 			var answer struct{ Removed string }
-			if err := a.tell(c, asked{http.MethodDelete, path, nil}, &answer); err != nil {
+			return a.ask(c, asked{http.MethodDelete, path, nil}, &answer, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%s: no limits of its own in the store\n", answer.Removed)
 				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: no limits of its own in the store\n", answer.Removed)
-			return nil
+			})
 		},
-	}
+	})
 }

@@ -46,7 +46,7 @@ func TestSessions(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gateway": gateway, "post": post, "hup": hup, "eventually": eventually,
-			"assemble": assemble, "times": times,
+			"assemble": assemble, "times": times, "json": readJSON,
 		},
 	})
 }

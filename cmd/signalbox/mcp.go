@@ -94,13 +94,13 @@ func (l *toolServers) printTools(w io.Writer) error {
 }
 
 func mcpRestartCommand(a *access) *cobra.Command {
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use: "restart SERVER", Short: "End a tool server and start it anew; calls that it works on fail", Args: exactly(1, "the name of a tool server"),
 		Example: "  signalbox mcp restart files",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.change(c, "POST", "/admin/mcp/"+url.PathEscape(args[0])+"/restart", nil)
 		},
-	}
+	})
 	a.flags(c)
 	return c
 }

@@ -34,7 +34,7 @@ func mcpCallCommand(src *sources) *cobra.Command {
 	c := shown(&cobra.Command{
 		Use: "call TOOL [ARGUMENTS]", Short: "Call a tool as a caller does, with a key",
 		Long:    "Call a tool as a caller does, with a key: policy, rates and budgets hold as for any. The arguments are a JSON object.",
-		Example: `  signalbox mcp call clock__now '{"zone": "Europe/Vienna"}' --key sb-…`,
+		Example: `  signalbox mcp call clock__now '{"zone": "Europe/Vienna"}'`,
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			t.tool, t.argument = args[0], json.RawMessage("{}")
@@ -49,7 +49,7 @@ func mcpCallCommand(src *sources) *cobra.Command {
 	})
 	f := c.Flags()
 	f.StringVar(&t.at, "url", "", "data address of the gateway, as http://127.0.0.1:8080 (default: that of the configuration)")
-	f.StringVar(&t.key, "key", "", "key to call with (default: $SIGNALBOX_KEY, the one for development beside the store)")
+	f.StringVar(&t.key, "key", "", keyUsage+"the one for development beside the store)")
 	f.DurationVar(&t.wait, "timeout", time.Minute, "how long to wait")
 	return c
 }
@@ -60,7 +60,7 @@ func (t *toolCall) run(c *cobra.Command) error {
 		return err
 	}
 	if t.key == "" {
-		t.key = os.Getenv("SIGNALBOX_KEY")
+		t.key = os.Getenv(config.KeyVar)
 	}
 	if t.at == "" || t.key == "" {
 		cfg, err := config.LoadAdmin(s)

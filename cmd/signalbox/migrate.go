@@ -136,6 +136,6 @@ func reportMigration(w io.Writer, r *migrate.Result, from, to string, asJSON boo
 	if to == "-" {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "\nwrote %[1]s; next:\n  signalbox check --config %[1]s\n  signalbox serve --config %[1]s\n  signalbox key create me --budget 5/day --config %[1]s\n", to)
-	return err
+	fmt.Fprintln(w)
+	return writtenConfig(to).print(w)
 }

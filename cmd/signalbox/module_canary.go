@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 )
@@ -12,7 +13,7 @@ func moduleCanaryCommand(src *sources, kind string) *cobra.Command {
 	var share string
 	var least int
 	var faults, errs, cost, ttft float64
-	c := &cobra.Command{
+	c := told(&cobra.Command{
 		Use: "canary NAME[@VERSION]", Short: "Give a version a share of the requests",
 		Long: "Give a version a share of the requests; named again, another share. The same key, session or request always comes\n" +
 			"to the same version. A canary that does worse than its guard allows is rolled back by the gateway itself.",
@@ -22,14 +23,17 @@ func moduleCanaryCommand(src *sources, kind string) *cobra.Command {
 				return err
 			}
 			step.Guard = map[string]float64{"min_requests": float64(least), "faults": faults, "errors": errs, "cost": cost, "ttft": ttft}
-			var got moduleVersion
+			var got map[string]any
 			if err := a.tell(c, step.asked(kind, "canary", args[0]), &got); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s serves %g%% by %s\n", got.Label, 100*step.Share, step.By)
-			return nil
+			got["share"], got["by"] = step.Share, step.By // the answer is of the version alone
+			return say(c, got, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%s serves %g%% by %s\n", got["label"], 100*step.Share, step.By)
+				return err
+			})
 		},
-	}
+	})
 	f := c.Flags()
 	f.StringVar(&share, "share", "5%", "of the requests")
 	f.StringVar(&step.By, "by", "request", "what is split: key, session or request")

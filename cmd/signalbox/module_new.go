@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -49,7 +48,7 @@ type moduleScaffold struct {
 
 func moduleNewCommand(kind string) *cobra.Command {
 	var lang, dir string
-	c := &cobra.Command{
+	c := told(&cobra.Command{
 		Use:     "new NAME",
 		Short:   "Write a " + kind + " to start from",
 		Long:    "Write a " + kind + " to start from: a folder that builds and passes \"" + kind + " verify\".",
@@ -64,42 +63,46 @@ func moduleNewCommand(kind string) *cobra.Command {
 			if dir == "" {
 				dir = args[0]
 			}
-			return moduleNew(c.OutOrStdout(), module.Kind(kind), args[0], lang, dir)
+			x, err := moduleNew(module.Kind(kind), args[0], lang, dir)
+			if err != nil {
+				return err
+			}
+			return say(c, x, x.print)
 		},
-	}
+	})
 	c.Flags().StringVar(&lang, "lang", "go", "go, rust, as (AssemblyScript) or c")
 	c.Flags().StringVar(&dir, "dir", "", "folder to make (default: the name)")
 	return c
 }
 
-func moduleNew(w io.Writer, kind module.Kind, name, lang, dir string) error {
+func moduleNew(kind module.Kind, name, lang, dir string) (*written, error) {
 	l, ok := moduleLanguages[lang]
 	if !ok {
-		return hint(fmt.Errorf("cannot write a module in %q", lang), "there are %s", strings.Join(slices.Sorted(maps.Keys(moduleLanguages)), ", "))
+		return nil, hint(fmt.Errorf("cannot write a module in %q", lang), "there are %s", strings.Join(slices.Sorted(maps.Keys(moduleLanguages)), ", "))
 	}
 	if !pluginName.MatchString(name) || len(name) > 32 {
-		return hint(fmt.Errorf("cannot name a module %q", name), "small letters, digits and single - between them, at most 32, such as mine or mine-too")
+		return nil, hint(fmt.Errorf("cannot name a module %q", name), "small letters, digits and single - between them, at most 32, such as mine or mine-too")
 	}
 	files, err := l.files(kind, name, lang)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.Mkdir(dir, 0o755); errors.Is(err, fs.ErrExist) {
-		return hint(fmt.Errorf("cannot write module: %s exists", dir), "choose another folder with --dir, or remove it first")
+		return nil, hint(fmt.Errorf("cannot write module: %s exists", dir), "choose another folder with --dir, or remove it first")
 	} else if err != nil {
-		return fmt.Errorf("cannot write module: %w", err)
+		return nil, fmt.Errorf("cannot write module: %w", err)
 	}
 	for _, file := range sorted(files) {
 		to := filepath.Join(dir, file)
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return fmt.Errorf("cannot write module: %w", err)
+			return nil, fmt.Errorf("cannot write module: %w", err)
 		}
 		if err := os.WriteFile(to, files[file], 0o644); err != nil {
-			return fmt.Errorf("cannot write module: %w", err)
+			return nil, fmt.Errorf("cannot write module: %w", err)
 		}
 	}
-	fmt.Fprintf(w, "wrote %s; next:\n  sh %s\n  signalbox %s verify %s\n", dir, filepath.Join(dir, "build.sh"), kind, filepath.Join(dir, name+".wasm"))
-	return nil
+	return &written{Wrote: dir, Files: sorted(files), Next: []string{"sh " + filepath.Join(dir, "build.sh"),
+		"signalbox " + string(kind) + " verify " + filepath.Join(dir, name+".wasm")}}, nil
 }
 
 // files are those of a new module, by name.

@@ -21,12 +21,12 @@ import (
 func newModule(t *testing.T, kind module.Kind, lang string) []byte {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "mine")
-	var out bytes.Buffer
-	if err := moduleNew(&out, kind, "mine", lang, dir); err != nil {
+	x, err := moduleNew(kind, "mine", lang, dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "signalbox " + string(kind) + " verify " + filepath.Join(dir, "mine.wasm"); !strings.Contains(out.String(), want) {
-		t.Errorf("it says %q; want %q", out.String(), want)
+	if want := "signalbox " + string(kind) + " verify " + filepath.Join(dir, "mine.wasm"); !slices.Contains(x.Next, want) {
+		t.Errorf("what is next is %q; want %q", x.Next, want)
 	}
 	if lang == "as" { // as npm ci would, of the same lock
 		compiler, err := filepath.Abs("../../sdk/assemblyscript/node_modules")
@@ -133,7 +133,7 @@ func TestModuleNewRefuses(t *testing.T) {
 	dir := t.TempDir()
 	f := func(want, name, lang, to string) {
 		t.Helper()
-		if err := moduleNew(&bytes.Buffer{}, module.Route, name, lang, to); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := moduleNew(module.Route, name, lang, to); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s in %s: got %v; want %q", name, lang, err, want)
 		}
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -23,6 +25,11 @@ type moduleVersion struct {
 	Label, SHA256, Tag, State, Lane, Origin, Pushed string
 	SignedBy                                        string `json:"signed_by"`
 	Proven, Seed, Known                             bool
+}
+
+func (v *moduleVersion) active(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%s is active\n", v.Label)
+	return err
 }
 
 // moduleStep is what a step is told.

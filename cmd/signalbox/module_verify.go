@@ -62,9 +62,7 @@ func verifyModule(w io.Writer, path string, o verify.Options, asJSON bool) error
 		return err
 	}
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(r)
+		err = printJSON(w, r)
 	} else {
 		r.Print(w)
 	}

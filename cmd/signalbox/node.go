@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -18,7 +19,7 @@ func nodeCommand(src *sources) *cobra.Command {
 
 func nodeFenceCommand(a *access) *cobra.Command {
 	var force bool
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:     "fence ID",
 		Short:   "Write off a gateway whose data directory is lost: what it had leased of budgets goes back, and it may never spend again",
 		Args:    exactly(1, "the id of a node, as signalbox node list shows it"),
@@ -32,13 +33,12 @@ func nodeFenceCommand(a *access) *cobra.Command {
 				Fenced   string
 				Accounts int
 			}
-			if err := a.tell(c, asked{http.MethodPost, path, nil}, &answer); err != nil {
+			return a.ask(c, asked{http.MethodPost, path, nil}, &answer, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "node %s is fenced: leases of %d accounts went back\n", answer.Fenced, answer.Accounts)
 				return err
-			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "node %s is fenced: leases of %d accounts went back\n", answer.Fenced, answer.Accounts)
-			return err
+			})
 		},
-	}
+	})
 	c.Flags().BoolVar(&force, "force", false, "also where the node was seen within half a minute: stop it first, what it spends from then on is not counted")
 	return c
 }

@@ -63,7 +63,7 @@ func (s *gatewayStatus) print(w io.Writer) error {
 
 func reloadCommand(src *sources) *cobra.Command {
 	a := &access{src: src}
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:     "reload",
 		Short:   "Have the running gateway read its configuration again",
 		Long:    "Have the running gateway read its configuration again. It is taken whole, or the one before it stays.",
@@ -71,13 +71,16 @@ func reloadCommand(src *sources) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var answer struct{ Reloaded bool }
-			if err := a.tell(c, asked{http.MethodPost, "/admin/reload", nil}, &answer); err != nil {
+			err := a.ask(c, asked{http.MethodPost, "/admin/reload", nil}, &answer, func(w io.Writer) error {
+				_, err := fmt.Fprintln(w, "reloaded")
+				return err
+			})
+			if err != nil {
 				return hint(err, "signalbox check tells all that is wrong")
 			}
-			_, err := fmt.Fprintln(c.OutOrStdout(), "reloaded")
-			return err
+			return nil
 		},
-	}
+	})
 	a.flags(c)
 	return c
 }
@@ -85,7 +88,7 @@ func reloadCommand(src *sources) *cobra.Command {
 func apiCommand(src *sources) *cobra.Command {
 	a := &access{src: src}
 	var file string
-	c := &cobra.Command{
+	c := always(&cobra.Command{
 		Use:     "api METHOD PATH",
 		Short:   "Ask the admin API for anything, as JSON",
 		Long:    "Ask the admin API for anything: what it answers is printed as it is. A body is read from --body, - is the standard input.",
@@ -102,7 +105,7 @@ func apiCommand(src *sources) *cobra.Command {
 			}
 			return api.raw(c, strings.ToUpper(args[0]), args[1], body)
 		},
-	}
+	})
 	a.flags(c)
 	c.Flags().StringVar(&file, "body", "", "file with the request's body")
 	return c

@@ -154,16 +154,20 @@ func printSteps(w io.Writer, steps []*stepShown, indent string, what func(*stepS
 }
 
 func pipelineCheckCommand(src *sources) *cobra.Command {
-	return &cobra.Command{
+	return told(&cobra.Command{
 		Use: "check [FILE…]", Short: "Check pipelines without serving them: those of the configuration, or of files",
 		Long: "Check pipelines without serving them: those of the configuration, or of files, each with one pipeline as pipelines_dir has it.\n" +
 			"All that is wrong is said at once, with the pipeline, the step and the field. Which operations a provider serves is known when it runs alone.",
 		Example: "  signalbox pipeline check\n  signalbox pipeline check pipelines/digest.yaml",
-		RunE:    func(c *cobra.Command, files []string) error { return checkPipelineFiles(src, files, c.OutOrStdout()) },
-	}
+		RunE: func(c *cobra.Command, files []string) error {
+			r := newCheckReport()
+			err := checkPipelineFiles(src, files, r)
+			return r.end(c, err)
+		},
+	})
 }
 
-func checkPipelineFiles(src *sources, files []string, w io.Writer) error {
+func checkPipelineFiles(src *sources, files []string, r *checkReport) error {
 	s, err := src.resolve()
 	if err != nil {
 		return err
@@ -173,7 +177,7 @@ func checkPipelineFiles(src *sources, files []string, w io.Writer) error {
 		return err
 	}
 	if len(files) == 0 {
-		return checkPipelines(cfg, w)
+		return checkPipelines(cfg, r)
 	}
 	clear(cfg.Pipelines)
 	if cfg.Pipelines == nil {
@@ -193,12 +197,12 @@ func checkPipelineFiles(src *sources, files []string, w io.Writer) error {
 		}
 		cfg.Pipelines[name] = spec
 	}
-	return errors.Join(append(problems, checkPipelines(cfg, w))...)
+	return errors.Join(append(problems, checkPipelines(cfg, r))...)
 }
 
 // checkPipelines compiles the pipelines of a configuration.
-func checkPipelines(cfg *config.Config, w io.Writer) error {
-	return host.CheckPipelines(cfg, func(name string) { fmt.Fprintf(w, "pipeline %s: good\n", name) })
+func checkPipelines(cfg *config.Config, r *checkReport) error {
+	return host.CheckPipelines(cfg, func(name string) { r.found(checked{Kind: "pipeline", Name: name}, "pipeline %s: good", name) })
 }
 
 // planned is what a run may cost.

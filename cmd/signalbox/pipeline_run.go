@@ -42,7 +42,7 @@ func pipelineRunCommand(a *access) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&r.at, "url", "", "data address of the gateway, as http://127.0.0.1:8080 (default: that of the configuration)")
-	f.StringVar(&r.key, "key", "", "key to call with (default: $SIGNALBOX_KEY, the first one of the configuration, the one for development beside the store)")
+	f.StringVar(&r.key, "key", "", keyUsage+"the first one of the configuration, the one for development beside the store)")
 	f.StringArrayVar(&r.inputs, "input", nil, "an input, as name=value; a list as a,b or JSON (repeatable)")
 	f.StringArrayVar(&r.files, "file", nil, "an input that is a file, as name=@path (repeatable)")
 	f.StringVar(&r.save, "save", "", "folder to write the output's files into")
@@ -54,7 +54,7 @@ func pipelineRunCommand(a *access) *cobra.Command {
 // find fills in where to and with which key.
 func (r *pipelineRun) find() error {
 	if r.key == "" {
-		r.key = os.Getenv("SIGNALBOX_KEY")
+		r.key = os.Getenv(config.KeyVar)
 	}
 	if r.at != "" && r.key != "" {
 		return nil
@@ -65,7 +65,7 @@ func (r *pipelineRun) find() error {
 	}
 	cfg, err := config.Load(s)
 	if err != nil {
-		return hint(err, "give --url and --key where the configuration is not that of the gateway")
+		return hint(err, "give --url, and the key in %s, where the configuration is not that of the gateway", config.KeyVar)
 	}
 	if r.at == "" {
 		r.at = "http://" + reachable(cfg.Listen.Data)
@@ -260,10 +260,7 @@ func (r *pipelineRun) print(w io.Writer, record []byte) error {
 		_, err := fmt.Fprintln(w, text)
 		return err
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(out)
+	return printJSON(w, out)
 }
 
 // keep writes the files of an output, and returns it with their paths, or with

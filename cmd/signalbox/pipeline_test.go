@@ -31,7 +31,7 @@ func TestPipelineExamplesOnRealModels(t *testing.T) {
 	t.Setenv("OPENAI_API_KEY", "x")
 	t.Setenv("ANTHROPIC_API_KEY", "y")
 	t.Setenv("SIGNALBOX_DEV_KEY", "sb-dev-for-this-machine-only")
-	if err := checkPipelineFiles(&sources{file: "../../examples/pipelines/signalbox-openai.yaml"}, nil, t.Output()); err != nil {
+	if err := checkPipelineFiles(&sources{file: "../../examples/pipelines/signalbox-openai.yaml"}, nil, newCheckReport()); err != nil {
 		t.Error(err)
 	}
 }

@@ -17,7 +17,7 @@ func pluginLogsCommand(src *sources) *cobra.Command {
 	a := &access{src: src}
 	var follow bool
 	var lines int
-	c := &cobra.Command{
+	c := told(&cobra.Command{
 		Use: "logs PROVIDER", Short: "Show what a provider's adapter has logged", Args: exactly(1, "the name of a provider"),
 		Example: "  signalbox plugin logs openai -f",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,9 +43,13 @@ func pluginLogsCommand(src *sources) *cobra.Command {
 				raw, _ := io.ReadAll(resp.Body)
 				return refusal(resp.StatusCode, raw)
 			}
+			if wantsJSON(c) {
+				_, err := io.Copy(c.OutOrStdout(), resp.Body)
+				return err
+			}
 			return printLog(c.OutOrStdout(), resp.Body)
 		},
-	}
+	})
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
 	c.Flags().IntVarP(&lines, "lines", "n", 100, "how many of the last lines")
 	a.flags(c)

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -50,7 +49,7 @@ var pluginName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 func pluginNewCommand() *cobra.Command {
 	var lang, dir string
-	c := &cobra.Command{
+	c := told(&cobra.Command{
 		Use:     "new NAME",
 		Short:   "Write an adapter to start from",
 		Long:    "Write an adapter to start from: a folder that builds, passes \"plugin verify\" and answers at once.",
@@ -65,30 +64,34 @@ func pluginNewCommand() *cobra.Command {
 			if dir == "" {
 				dir = args[0]
 			}
-			return pluginNew(c.OutOrStdout(), args[0], lang, dir)
+			x, err := pluginNew(args[0], lang, dir)
+			if err != nil {
+				return err
+			}
+			return say(c, x, x.print)
 		},
-	}
+	})
 	c.Flags().StringVar(&lang, "lang", "go", "go, python or node")
 	c.Flags().StringVar(&dir, "dir", "", "folder to make (default: the name)")
 	return c
 }
 
-func pluginNew(w io.Writer, name, lang, dir string) error {
+func pluginNew(name, lang, dir string) (*written, error) {
 	l, ok := languages[lang]
 	if !ok {
-		return hint(fmt.Errorf("cannot write an adapter in %q", lang), "there are %s", strings.Join(slices.Sorted(maps.Keys(languages)), ", "))
+		return nil, hint(fmt.Errorf("cannot write an adapter in %q", lang), "there are %s", strings.Join(slices.Sorted(maps.Keys(languages)), ", "))
 	}
 	if !pluginName.MatchString(name) || len(name) > 32 {
-		return hint(fmt.Errorf("cannot name an adapter %q", name), "small letters, digits and single - between them, at most 32, such as acme or acme-images")
+		return nil, hint(fmt.Errorf("cannot name an adapter %q", name), "small letters, digits and single - between them, at most 32, such as acme or acme-images")
 	}
 	files, err := l.files(lang, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.Mkdir(dir, 0o755); errors.Is(err, fs.ErrExist) {
-		return hint(fmt.Errorf("cannot write adapter: %s exists", dir), "choose another folder with --dir, or remove it first")
+		return nil, hint(fmt.Errorf("cannot write adapter: %s exists", dir), "choose another folder with --dir, or remove it first")
 	} else if err != nil {
-		return fmt.Errorf("cannot write adapter: %w", err)
+		return nil, fmt.Errorf("cannot write adapter: %w", err)
 	}
 	program := l.program
 	if program == "" {
@@ -100,15 +103,15 @@ func pluginNew(w io.Writer, name, lang, dir string) error {
 			mode = 0o755
 		}
 		if err := os.WriteFile(filepath.Join(dir, file), files[file], mode); err != nil {
-			return fmt.Errorf("cannot write adapter: %w", err)
+			return nil, fmt.Errorf("cannot write adapter: %w", err)
 		}
 	}
-	fmt.Fprintf(w, "wrote %s; next:\n", dir)
+	out := &written{Wrote: dir, Files: sorted(files)}
 	if l.build != "" {
-		fmt.Fprintf(w, "  "+l.build+"\n", dir)
+		out.Next = append(out.Next, fmt.Sprintf(l.build, dir))
 	}
-	fmt.Fprintf(w, "  signalbox plugin verify %s\n", filepath.Join(dir, program))
-	return nil
+	out.Next = append(out.Next, "signalbox plugin verify "+filepath.Join(dir, program))
+	return out, nil
 }
 
 // files are those of a new adapter, by name.

@@ -78,9 +78,7 @@ func kitOptions(file string, o *conform.Options) error {
 
 func printReport(w io.Writer, r *conform.Report, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(r); err != nil {
+		if err := printJSON(w, r); err != nil {
 			return err
 		}
 	} else {

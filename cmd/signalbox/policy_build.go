@@ -64,6 +64,9 @@ func policySignCommand() *cobra.Command {
 			if o.Key == "" {
 				return hint(errors.New("policy sign needs a key"), "give the PEM file of a private key, or one with a secret, by --signing-key")
 			}
+			if _, err := os.Stat(o.Key); err != nil { // its text would be what others can see
+				return hint(errors.New("cannot read --signing-key: it names no file"), "keep the key in a file, and give its path")
+			}
 			o.Algorithm = cmp.Or(o.Algorithm, policy.SigningAlgorithm(o.Key))
 			tarball, err := policy.Sign(args[0], o)
 			if err != nil {
@@ -73,7 +76,7 @@ func policySignCommand() *cobra.Command {
 				return fmt.Errorf("cannot write bundle: %w", err)
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), map[string]any{"file": out, "bytes": len(tarball)})
+				return printJSON(c.OutOrStdout(), map[string]any{"file": out, "algorithm": o.Algorithm, "bytes": len(tarball)})
 			}
 			fmt.Fprintf(c.OutOrStdout(), "wrote %s: signed by %s, %d bytes\n", out, o.Algorithm, len(tarball))
 			return nil

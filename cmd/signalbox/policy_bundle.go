@@ -77,13 +77,6 @@ func (f *bundleFlags) open(args []string) (path string, o policy.Options, err er
 	return path, o, nil
 }
 
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
-
 // findingJSON is a remark about a line.
 type findingJSON struct {
 	File    string `json:"file"`

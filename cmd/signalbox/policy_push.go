@@ -25,7 +25,7 @@ type bundleRow struct {
 
 func policyPushCommand(a *access) *cobra.Command {
 	var why string
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:   "push BUNDLE",
 		Short: "Keep a bundle in the store and take it into use on every gateway",
 		Long: "Keep a bundle, a folder or .tar.gz, in the store and take it into use on every gateway whose configuration\n" +
@@ -44,7 +44,7 @@ func policyPushCommand(a *access) *cobra.Command {
 			}
 			return a.changePolicy(c, "/admin/policy/bundles", body)
 		},
-	}
+	})
 	c.Flags().StringVar(&why, "why", "", "a reason, for the history")
 	return c
 }
@@ -54,7 +54,7 @@ func policyRollbackCommand(a *access) *cobra.Command {
 		Version int    `json:"version"`
 		Why     string `json:"why"`
 	}
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:     "rollback",
 		Short:   "Take an earlier version of the bundle in the store into use",
 		Example: "  signalbox policy rollback\n  signalbox policy rollback --to 3 --why \"denied the batch jobs\"",
@@ -62,7 +62,7 @@ func policyRollbackCommand(a *access) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.changePolicy(c, "/admin/policy/rollback", body)
 		},
-	}
+	})
 	c.Flags().IntVar(&body.Version, "to", 0, "number of the version; left out: the one that decided before")
 	c.Flags().StringVar(&body.Why, "why", "", "a reason, for the history")
 	return c
@@ -70,14 +70,13 @@ func policyRollbackCommand(a *access) *cobra.Command {
 
 func (a *access) changePolicy(c *cobra.Command, path string, body any) error {
 	var v bundleRow
-	if err := a.tell(c, asked{http.MethodPost, path, body}, &v); err != nil {
+	return a.ask(c, asked{http.MethodPost, path, body}, &v, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "version %d (%s) is active\n", v.Version, v.Revision)
+		if !v.Serving {
+			fmt.Fprintln(c.ErrOrStderr(), `but this gateway does not decide by it: its configuration needs policy: {bundle: "store:"}`)
+		}
 		return err
-	}
-	fmt.Fprintf(c.OutOrStdout(), "version %d (%s) is active\n", v.Version, v.Revision)
-	if !v.Serving {
-		fmt.Fprintln(c.ErrOrStderr(), `but this gateway does not decide by it: its configuration needs policy: {bundle: "store:"}`)
-	}
-	return nil
+	})
 }
 
 func policyListCommand(a *access) *cobra.Command {

@@ -49,31 +49,6 @@ func pricesListCommand(src *sources) *cobra.Command {
 	return list
 }
 
-func pricesDiffCommand(src *sources) *cobra.Command {
-	var all bool
-	diff := &cobra.Command{
-		Use:   "diff FILE",
-		Short: "Compare the prices in use with a file in the shape of LiteLLM or models.dev",
-		Long: "Compare the prices in use with a file in the shape of LiteLLM's model_prices_and_context_window.json or of\n" +
-			"models.dev's api.json: which rates differ and by how much. A file that is to be used goes into prices_files.",
-		Args:    exactly(1, "a file"),
-		Example: "  signalbox prices diff model_prices_and_context_window.json",
-		RunE: func(c *cobra.Command, args []string) error {
-			prices, err := catalogue(src)
-			if err != nil {
-				return err
-			}
-			file, err := meter.LoadFile(args[0])
-			if err != nil {
-				return err
-			}
-			return printDiff(c.OutOrStdout(), prices.Diff(file), file, all)
-		},
-	}
-	diff.Flags().BoolVar(&all, "all", false, "also name the models that only one of the two has")
-	return diff
-}
-
 func catalogue(src *sources) (*meter.Catalog, error) {
 	s, err := src.resolve()
 	if err != nil {
@@ -151,46 +126,4 @@ func otherRates(p *call.Price) (out []string) {
 	return out
 }
 
-func printDiff(w io.Writer, diffs []meter.Difference, file *meter.Loaded, all bool) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	models, alone := map[string]bool{}, 0
-	fmt.Fprintln(t, "MODEL\tRATE\tIN USE\tFILE\tDIFFERENCE")
-	for _, d := range diffs {
-		switch {
-		case d.Field == "":
-			alone++
-			if all {
-				fmt.Fprintf(t, "%s\t-\t%s\t%s\t-\n", d.Model, known(d.Ours), known(d.Theirs))
-			}
-		case strings.HasSuffix(d.Field, "context"), strings.HasSuffix(d.Field, "max_output"), strings.HasSuffix(d.Field, "from"):
-			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\n", d.Model, d.Field, d.Ours, d.Theirs, percent(d.Ours, d.Theirs))
-		default:
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.Model, d.Field, dollars(d.Ours), dollars(d.Theirs), percent(d.Ours, d.Theirs))
-		}
-		if d.Field != "" {
-			models[d.Model] = true
-		}
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%d models differ, %d are in one list alone; the file has %d models with a price (%s), %d without\n",
-		len(models), alone, len(file.Models), file.Shape, file.Skipped)
-	return err
-}
-
-func known(rate int64) string {
-	if rate < 0 {
-		return "unknown"
-	}
-	return "known"
-}
-
 func dollars(nano int64) string { return string(call.AppendUSD(nil, nano)) }
-
-func percent(ours, theirs int64) string {
-	if ours == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%+.1f %%", 100*float64(theirs-ours)/float64(ours))
-}

@@ -38,7 +38,7 @@ func commands(stdout, stderr io.Writer) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	var src sources
 	root.PersistentFlags().StringVarP(&src.file, "config", "c", "", "configuration file (default: "+defaultFile+" if it is there, else the embedded one)")
-	root.PersistentFlags().StringArrayVar(&src.set, "set", nil, "set a field, as in --set limits.attempts=5 (repeatable)")
+	root.PersistentFlags().StringArrayVar(&src.set, "set", nil, "set a field, as in --set limits.attempts=5 (repeatable); secrets are better in variables, as in SIGNALBOX_ADMIN_TOKEN, others can see flags")
 	root.AddCommand(initCommand(), versionCommand())
 	for _, command := range []func(*sources) *cobra.Command{serveCommand, checkCommand, keyCommand, credentialCommand, usageCommand, ledgerCommand,
 		limitCommand, pricesCommand, pluginCommand, routeCommand, filterCommand, explainCommand, policyCommand, auditCommand, budgetCommand, nodeCommand,

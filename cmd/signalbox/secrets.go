@@ -55,7 +55,7 @@ func (d *dataKeys) print(w io.Writer) error {
 
 func secretsRekeyCommand(a *access) *cobra.Command {
 	var data bool
-	c := &cobra.Command{
+	c := shown(&cobra.Command{
 		Use:   "rekey",
 		Short: "Wrap all data keys under the key that the configuration names now",
 		Long: "Wrap all data keys under the key that the configuration names now, while gateways run. Before it, give every\n" +
@@ -68,16 +68,15 @@ func secretsRekeyCommand(a *access) *cobra.Command {
 				Key                      string
 				Wrapped, Sealed, Retired int
 			}
-			if err := a.tell(c, asked{http.MethodPost, "/admin/secrets/rekey", map[string]bool{"data": data}}, &r); err != nil {
+			return a.ask(c, asked{http.MethodPost, "/admin/secrets/rekey", map[string]bool{"data": data}}, &r, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%d data keys are wrapped under %s\n", r.Wrapped, r.Key)
+				if err == nil && data {
+					_, err = fmt.Fprintf(w, "%d secrets were sealed anew, %d retired data keys stay until the next run after an hour\n", r.Sealed, r.Retired)
+				}
 				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%d data keys are wrapped under %s\n", r.Wrapped, r.Key)
-			if data {
-				fmt.Fprintf(c.OutOrStdout(), "%d secrets were sealed anew, %d retired data keys stay until the next run after an hour\n", r.Sealed, r.Retired)
-			}
-			return nil
+			})
 		},
-	}
+	})
 	c.Flags().BoolVar(&data, "data", false, "make new data keys, too, and seal all secrets anew under them")
 	return c
 }

@@ -38,7 +38,7 @@ func serveCommand(src *sources) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&data, "listen", "", "address of the data plane")
 	f.StringVar(&admin, "admin", "", "address of the admin API")
-	f.StringVar(&store, "store", "", "store, as in sqlite:signalbox.db")
+	f.StringVar(&store, "store", "", "store, as in sqlite:signalbox.db; a URL with a password is better in $SIGNALBOX_STORE_URL, others can see flags")
 	f.StringVar(&plugins, "plugins", "", "folder of adapters and modules")
 	f.StringVar(&level, "log-level", "", "debug, info, warn or error")
 	return c

@@ -16,10 +16,42 @@ type asked struct {
 	body         any
 }
 
-// shown gives c the flag by which show prints the gateway's answer as it is.
+// shown gives c the flag by which ask prints the gateway's answer as it is.
 func shown(c *cobra.Command) *cobra.Command {
 	c.Flags().Bool("json", false, "print the gateway's answer as it is, as JSON")
 	return c
+}
+
+// told gives c the flag by which say prints JSON.
+func told(c *cobra.Command) *cobra.Command {
+	c.Flags().Bool("json", false, "print it as JSON")
+	return c
+}
+
+// always gives c, which prints nothing but JSON, the flag that others have.
+func always(c *cobra.Command) *cobra.Command {
+	c.Flags().Bool("json", true, "as JSON, which it always is")
+	return c
+}
+
+func wantsJSON(c *cobra.Command) bool {
+	is, _ := c.Flags().GetBool("json") // an error: it has no such flag
+	return is
+}
+
+// say prints what a command has done or found: with --json v, else by print.
+func say(c *cobra.Command, v any, print func(io.Writer) error) error {
+	if wantsJSON(c) {
+		return printJSON(c.OutOrStdout(), v)
+	}
+	return print(c.OutOrStdout())
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }
 
 // show asks for what is at path and prints it: by print, which finds it in
@@ -41,7 +73,13 @@ func (a *access) ask(c *cobra.Command, q asked, answer any, print func(io.Writer
 	if err != nil {
 		return err
 	}
-	if asJSON, _ := c.Flags().GetBool("json"); asJSON { // an error: it has no such flag
+	return printAnswer(c, raw, answer, print)
+}
+
+// printAnswer prints an answer of the gateway's: by print, which finds it in
+// answer, or with --json as it came.
+func printAnswer(c *cobra.Command, raw []byte, answer any, print func(io.Writer) error) error {
+	if wantsJSON(c) {
 		_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", raw)
 		return err
 	}
@@ -51,7 +89,7 @@ func (a *access) ask(c *cobra.Command, q asked, answer any, print func(io.Writer
 	return print(c.OutOrStdout())
 }
 
-// tell asks for a change and says what was done.
+// tell asks for a change of which the caller says what was done.
 func (a *access) tell(c *cobra.Command, q asked, answer any) error {
 	api, err := a.open()
 	if err != nil {

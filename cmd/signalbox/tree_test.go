@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,10 +36,6 @@ func TestCommandsAreAlike(t *testing.T) {
 		}
 		if c.Example == "" {
 			t.Errorf("%s has no example", path)
-		}
-		if shows := []string{"list", "show", "status", "history", "explain", "usage"}; slices.Contains(shows, c.Name()) &&
-			c.Flags().Lookup("json") == nil && !strings.Contains(c.Short, "as JSON") {
-			t.Errorf("%s shows something and has no --json", path)
 		}
 	}
 	walk(commands(t.Output(), t.Output()))
