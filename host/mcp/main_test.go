@@ -162,7 +162,7 @@ func toolServerOf(opt *sdk.ServerOptions) *sdk.Server {
 }
 
 // command is a spec of this program in a role.
-func command(t *testing.T, name, kind string, env ...string) mcp.Spec {
+func command(t testing.TB, name, kind string, env ...string) mcp.Spec {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -242,7 +242,7 @@ func (f *front) Models(*call.Call, []byte) ([]server.Model, *wire.Error) { retur
 
 // place is a door with its servers, on an address.
 type place struct {
-	t       *testing.T
+	t       testing.TB
 	gate    *gate
 	servers *mcp.Servers
 	door    *mcp.Door
@@ -251,7 +251,7 @@ type place struct {
 	others  []*place // gateways of the same store
 }
 
-func open(t *testing.T, specs ...mcp.Spec) *place {
+func open(t testing.TB, specs ...mcp.Spec) *place {
 	t.Helper()
 	p := &place{t: t, gate: &gate{refuse: map[string]bool{}}, servers: mcp.NewServers("test", quiet())}
 	p.door = mcp.NewDoor(mcp.Options{Version: "test", Log: quiet(), Secret: []byte("0123456789abcdef0123456789abcdef"),

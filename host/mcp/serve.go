@@ -113,6 +113,9 @@ func (d *Door) post(c *call.Call, caller *Caller) (call.Answer, *wire.Error) {
 	if e.Method == "initialize" {
 		x.header.Set(headerSession, d.sessions.begin(caller.who(), time.Now()))
 	}
+	if p := d.plain(r.Header, body); p != nil {
+		return x.run(p, r, &c.Gone), nil
+	}
 	return x.run(d.http, r, &c.Gone), nil
 }
 
