@@ -140,10 +140,7 @@ func (d *hand) native(ctx context.Context, b *call.Batch) (done bool, again time
 	case b.Native == nil: // the gateway does it, after all
 		return false, soon / 8, nil
 	}
-	if *b, err = d.store.Batch(ctx, b.ID); err != nil { // with the counts that are final
-		return false, 0, err
-	}
-	return true, 0, d.finish(ctx, b)
+	return d.over(ctx, b)
 }
 
 // reopened is the state of a batch that is looked through anew.

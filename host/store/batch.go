@@ -21,6 +21,9 @@ type Batches interface {
 	// ChangeBatch lets change alter it in one piece and returns what became of
 	// it; an error of change leaves it as it was. Its counts and cost stay.
 	ChangeBatch(ctx context.Context, id string, change func(*call.Batch) error) (call.Batch, error)
+	// EndBatch is ChangeBatch that lets the drafts be found with it: all of it
+	// comes to be, or nothing.
+	EndBatch(ctx context.Context, id string, drafts []call.File, change func(*call.Batch) error) (call.Batch, error)
 	// Batches returns a page, newest first unless asked otherwise.
 	Batches(ctx context.Context, q call.FilesQuery) ([]call.Batch, error)
 	// Unfinished returns the ids of a tenant's batches that are not over, oldest
@@ -41,6 +44,12 @@ type Files interface {
 	// PutFile keeps what r reads under f, whose size and hash it fills in. The
 	// file is there once it is on the disk whole; if r fails, it is not.
 	PutFile(ctx context.Context, f call.File, r io.Reader) (call.File, error)
+	// DraftFile is PutFile of one that nobody finds until EndBatch. Its id must be
+	// the caller's alone.
+	DraftFile(ctx context.Context, f call.File, r io.Reader) (call.File, error)
+	// DiscardDraft forgets one, unless an EndBatch of the batch has let it be
+	// found. What nobody discards is swept like uploads that broke off.
+	DiscardDraft(ctx context.Context, batch, id string) error
 	// File is the tenant's with the id; "" as tenant: anybody's. call.ErrNoFile: there is none.
 	File(ctx context.Context, tenant, id string) (call.File, error)
 	// Files returns a page, newest first unless asked otherwise.

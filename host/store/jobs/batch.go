@@ -54,7 +54,12 @@ func (s *Store) Batch(ctx context.Context, id string) (call.Batch, error) {
 }
 
 // ChangeBatch implements store.Batches.
-func (s *Store) ChangeBatch(ctx context.Context, id string, change func(*call.Batch) error) (b call.Batch, err error) {
+func (s *Store) ChangeBatch(ctx context.Context, id string, change func(*call.Batch) error) (call.Batch, error) {
+	return s.EndBatch(ctx, id, nil, change)
+}
+
+// EndBatch implements store.Batches.
+func (s *Store) EndBatch(ctx context.Context, id string, drafts []call.File, change func(*call.Batch) error) (b call.Batch, err error) {
 	err = s.tx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		b, err = readBatch(tx.QueryRowContext(ctx, s.sql(batchColumns+" FROM batch WHERE id = $1{lock}"), id))
 		if errors.Is(err, sql.ErrNoRows) {
@@ -65,6 +70,11 @@ func (s *Store) ChangeBatch(ctx context.Context, id string, change func(*call.Ba
 		}
 		if err = change(&b); err != nil {
 			return err
+		}
+		for i := range drafts {
+			if _, err := tx.ExecContext(ctx, s.sql(insertFile), fileValues(&drafts[i])...); err != nil {
+				return err
+			}
 		}
 		doc, err := json.Marshal(&b)
 		if err != nil {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"time"
@@ -28,20 +29,48 @@ const pruned = 100
 
 // PutFile implements store.Files.
 func (s *Store) PutFile(ctx context.Context, f call.File, r io.Reader) (call.File, error) {
-	fail := func(err error) (call.File, error) {
+	f, err := s.DraftFile(ctx, f, r)
+	if err != nil {
+		return f, err
+	}
+	if _, err = s.exec(ctx, insertFile, fileValues(&f)...); err != nil {
 		return f, fmt.Errorf("cannot keep file %q: %w", f.ID, err)
 	}
-	var err error
+	return f, nil
+}
+
+// DraftFile implements store.Files: its bytes are there, and no row yet.
+func (s *Store) DraftFile(ctx context.Context, f call.File, r io.Reader) (_ call.File, err error) {
 	if f.Size, f.SHA256, err = s.content.put(ctx, f.ID, r); err != nil {
 		_ = s.content.drop(context.WithoutCancel(ctx), f.ID) // what is left is swept
-		return fail(err)
-	}
-	_, err = s.exec(ctx, "INSERT INTO batch_file (id, tenant, name, purpose, size, sha256, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-		f.ID, f.Tenant, f.Name, f.Purpose, f.Size, f.SHA256, millis(f.Created), millis(f.Expires))
-	if err != nil {
-		return fail(err)
+		return f, fmt.Errorf("cannot keep file %q: %w", f.ID, err)
 	}
 	return f, nil
+}
+
+const insertFile = "INSERT INTO batch_file (id, tenant, name, purpose, size, sha256, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+
+func fileValues(f *call.File) []any {
+	return []any{f.ID, f.Tenant, f.Name, f.Purpose, f.Size, f.SHA256, millis(f.Created), millis(f.Expires)}
+}
+
+// DiscardDraft implements store.Files. A commit whose answer was lost may still
+// be under way: the lock waits for it.
+func (s *Store) DiscardDraft(ctx context.Context, batch, id string) error {
+	found := 0
+	err := s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, s.sql("SELECT 1 FROM batch WHERE id = $1{lock}"), batch); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, s.sql("SELECT count(*) FROM batch_file WHERE id = $1"), id).Scan(&found)
+	})
+	if err == nil && found == 0 {
+		err = s.content.drop(ctx, id)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot discard file %q: %w", id, err)
+	}
+	return nil
 }
 
 const fileColumns = "SELECT id, tenant, name, purpose, size, sha256, created, expires"

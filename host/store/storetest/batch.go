@@ -223,6 +223,49 @@ func filesUsed(t *testing.T, open Opener) {
 	prune(0)
 }
 
+// drafts are found with the end of their batch, or never.
+func drafts(t *testing.T, open Opener) {
+	b, ctx := batches(t, open()), t.Context()
+	newBatch(t, b, "batch_1", 0)
+	draft := func(id string) call.File {
+		t.Helper()
+		f, err := b.DraftFile(ctx, call.File{ID: id, Tenant: "us", Created: noon}, strings.NewReader("x"))
+		if err != nil || f.Size != 1 {
+			t.Fatalf("%+v, %v", f, err)
+		}
+		return f
+	}
+	there := func(id string, row, content bool) {
+		t.Helper()
+		_, err := b.File(ctx, "us", id)
+		r, rerr := b.ReadFile(ctx, id, 0)
+		if rerr == nil {
+			r.Close()
+		}
+		if (err == nil) != row || (rerr == nil) != content {
+			t.Errorf("%s: found %v, read %v; want %v, %v", id, err, rerr, row, content)
+		}
+	}
+	kept, lost := draft("file-kept"), draft("file-lost")
+	there("file-kept", false, true)
+	no := errors.New("no")
+	if _, err := b.EndBatch(ctx, "batch_1", []call.File{lost}, func(*call.Batch) error { return no }); !errors.Is(err, no) {
+		t.Errorf("an end that fails: %v", err)
+	}
+	there("file-lost", false, true)
+	end := func(x *call.Batch) error { x.State, x.Completed = call.BatchCompleted, noon; return nil }
+	if x, err := b.EndBatch(ctx, "batch_1", []call.File{kept}, end); err != nil || !x.Over() {
+		t.Errorf("the end: %+v, %v", x, err)
+	}
+	for _, id := range []string{"file-kept", "file-lost"} {
+		if err := b.DiscardDraft(ctx, "batch_1", id); err != nil {
+			t.Error(err)
+		}
+	}
+	there("file-kept", true, true)
+	there("file-lost", false, false)
+}
+
 func batchChunks(t *testing.T, open Opener) {
 	s, ctx := open(), t.Context()
 	b := batches(t, s)

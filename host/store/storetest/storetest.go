@@ -54,6 +54,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"AlertsAtOnce", alertsAtOnce},
 		{"Files", files},
 		{"FilesUsed", filesUsed},
+		{"Drafts", drafts},
 		{"Batches", batchesKept},
 		{"BatchChunks", batchChunks},
 		{"BatchLines", batchLines},
