@@ -11,8 +11,9 @@ import (
 )
 
 // BenchmarkToolCall tells what a call of a tool takes of the gateway's processor
-// time, the tool server's own aside: without filters, and with one that looks at
-// arguments and results, beside a plain request to the demo provider.
+// time, the tool server's own aside: without filters, with one that looks at
+// arguments and results, and where the SDK has to read it since it says more than
+// what to call, beside a plain request to the demo provider.
 //
 //	go test ./host/e2e -run '^$' -bench ToolCall -benchtime 400x
 func BenchmarkToolCall(b *testing.B) {
@@ -47,18 +48,18 @@ keys: [{name: dev, value: "${env:SIGNALBOX_DEV_KEY}"}]
 		return err == nil && resp.StatusCode == http.StatusOK && strings.Contains(string(text), want)
 	}
 	const each = 8
-	tool := func(server string) func() bool {
-		body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + server + `__echo","arguments":{"text":"over and out ` + strings.Repeat("and so on ", 50) + `"}}}`
+	tool := func(server, more string) func() bool {
+		body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + server + `__echo","arguments":{"text":"over and out ` + strings.Repeat("and so on ", 50) + `"}` + more + `}}`
 		return func() bool { return post("/mcp", body, "over and out") }
 	}
 	chat := `{"model": "demo/echo", "max_tokens": 200, "messages": [{"role": "user", "content": "over and out ` + strings.Repeat("and so on ", 50) + `"}]}`
-	ways := []func() bool{tool("bare"), tool("looked"), func() bool { return post("/v1/chat/completions", chat, "over and out") }}
-	for deadline := time.Now().Add(time.Minute); !ways[0]() || !ways[1]() || !ways[2](); time.Sleep(10 * time.Millisecond) { // servers begin beside the gateway
+	ways := []func() bool{tool("bare", ""), tool("looked", ""), tool("bare", `,"_meta":{}`), func() bool { return post("/v1/chat/completions", chat, "over and out") }}
+	for deadline := time.Now().Add(time.Minute); !ways[0]() || !ways[1]() || !ways[2]() || !ways[3](); time.Sleep(10 * time.Millisecond) { // servers begin beside the gateway
 		if time.Now().After(deadline) {
 			b.Fatalf("tools cannot be called\n%s", g.log.String())
 		}
 	}
-	var spent [3]int64
+	var spent [4]int64
 	for b.Loop() { // by turns: the machine is shared
 		for i, way := range ways {
 			before := cpuOf(b, g.cmd.Process.Pid)
@@ -70,7 +71,7 @@ keys: [{name: dev, value: "${env:SIGNALBOX_DEV_KEY}"}]
 			spent[i] += cpuOf(b, g.cmd.Process.Pid) - before
 		}
 	}
-	for i, name := range []string{"tool", "tool-looked-at", "chat"} {
+	for i, name := range []string{"tool", "tool-looked-at", "tool-by-sdk", "chat"} {
 		b.ReportMetric(float64(spent[i])/float64(b.N*each*1000), name+"-cpu-µs/call")
 	}
 }
