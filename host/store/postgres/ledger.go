@@ -69,16 +69,16 @@ func (s *Store) Fold(ctx context.Context, upto int64, rows []call.Record, _ bool
 	defer f.mu.Unlock()
 	err := s.ready(ctx, rows)
 	if err == nil {
-		err = s.tx(ctx, func(ctx context.Context, tx pgx.Tx) error { return s.fold(ctx, tx, upto, rows) })
+		err = s.folding(ctx, func(ctx context.Context, tx pgx.Tx) error { return s.fold(ctx, tx, upto, rows) })
 	}
 	switch code(err) {
 	case noPartition: // retention has dropped it
 		f.days = nil
 		if err = s.ready(ctx, rows); err == nil {
-			err = s.tx(ctx, func(ctx context.Context, tx pgx.Tx) error { return s.fold(ctx, tx, upto, rows) })
+			err = s.folding(ctx, func(ctx context.Context, tx pgx.Tx) error { return s.fold(ctx, tx, upto, rows) })
 		}
 	case uniqueViolation:
-		err = s.tx(ctx, func(ctx context.Context, tx pgx.Tx) error { return s.foldAgain(ctx, tx, upto, rows) })
+		err = s.folding(ctx, func(ctx context.Context, tx pgx.Tx) error { return s.foldAgain(ctx, tx, upto, rows) })
 	}
 	if err != nil {
 		f.forget()
@@ -86,6 +86,18 @@ func (s *Store) Fold(ctx context.Context, upto int64, rows []call.Record, _ bool
 	}
 	f.mark = upto
 	return nil
+}
+
+// folding is a transaction that gives up waiting for a lock before it is late: a
+// ledger that somebody has locked, as VACUUM FULL does, is no database that does
+// not answer, and the breaker must not keep others out for it.
+func (s *Store) folding(ctx context.Context, f func(context.Context, pgx.Tx) error) error {
+	return s.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = "+milliseconds(s.timeout/2)); err != nil {
+			return err
+		}
+		return f(ctx, tx)
+	})
 }
 
 // forget is for when the database may be another than it was: one that has taken
