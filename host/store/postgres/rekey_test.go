@@ -52,8 +52,23 @@ func (v *vault) readable(ctx context.Context) (all map[string]string, old int, e
 	return all, old, err
 }
 
-// reseal seals what is not under the key in use anew, as the gateway does.
-func (v *vault) reseal(ctx context.Context) error {
+// rotate puts a secret in the place of another, which goes.
+func (v *vault) rotate(ctx context.Context, name, was, text string) error {
+	c, err := v.sealed(ctx, name, text)
+	if err != nil {
+		return err
+	}
+	old, err := v.sealed(ctx, name+"~", was)
+	if err != nil {
+		return err
+	}
+	old.Retires = time.Now().Add(time.Hour)
+	return errors.Join(v.RotateCredential(ctx, c, old), v.RemoveCredential(ctx, "p", old.Name))
+}
+
+// reseal seals what is not under the key in use anew, as the gateway does;
+// between comes before each is written.
+func (v *vault) reseal(ctx context.Context, between func(name string) error) error {
 	list, err := v.Credentials(ctx, time.Now())
 	for _, c := range list {
 		fresh, ferr := v.ring.Fresh(ctx, secretClass, c.Sealed)
@@ -62,7 +77,7 @@ func (v *vault) reseal(ctx context.Context) error {
 		}
 		text, oerr := v.ring.Open(ctx, secretClass, place(c.Name), c.Sealed)
 		next, serr := v.sealed(ctx, c.Name, string(text))
-		if err = errors.Join(err, oerr, serr); err == nil {
+		if err = errors.Join(err, oerr, serr, between(c.Name)); err == nil {
 			err = v.ResealCredential(ctx, next, c.Sealed)
 		}
 		if errors.Is(err, store.ErrCredentialUnknown) { // it was written anew meanwhile
@@ -98,10 +113,13 @@ func TestRekeyAmidReadersAndWriters(t *testing.T) {
 		vaults[i] = &vault{s, ring}
 	}
 	rekeyer, reader, writer := vaults[0], vaults[1], vaults[2]
-	const secrets = 10
+	const secrets, between = 10, "d" // is written anew just when it is to be sealed anew
 	want := map[string]string{}
-	for i := range secrets {
+	for i := range secrets + 1 {
 		name := fmt.Sprint("c", i)
+		if i == secrets {
+			name = between
+		}
 		want[name] = plain(name, 0)
 		c, err := writer.sealed(ctx, name, want[name])
 		if err == nil {
@@ -132,8 +150,8 @@ func TestRekeyAmidReadersAndWriters(t *testing.T) {
 	}
 	during(func(int) error {
 		got, _, err := reader.readable(ctx)
-		if err == nil && len(got) < secrets {
-			err = fmt.Errorf("the secrets are %v; want %d", got, secrets)
+		if err == nil && len(got) < secrets+1 {
+			err = fmt.Errorf("the secrets are %v; want %d", got, secrets+1)
 		}
 		return err
 	})
@@ -141,16 +159,7 @@ func TestRekeyAmidReadersAndWriters(t *testing.T) {
 		name := fmt.Sprint("c", i%secrets)
 		was := want[name]
 		want[name] = plain(name, i+1)
-		c, err := writer.sealed(ctx, name, want[name])
-		if err != nil {
-			return err
-		}
-		old, err := writer.sealed(ctx, fmt.Sprint(name, "~", i), was)
-		if err != nil {
-			return err
-		}
-		old.Retires = time.Now().Add(time.Hour)
-		return errors.Join(writer.RotateCredential(ctx, c, old), writer.RemoveCredential(ctx, "p", old.Name))
+		return writer.rotate(ctx, name, was, want[name])
 	})
 	<-began
 	<-began
@@ -160,12 +169,18 @@ func TestRekeyAmidReadersAndWriters(t *testing.T) {
 	if n, err := rekeyer.ring.Rewrap(ctx); err != nil || n == 0 {
 		t.Fatalf("%d data keys were wrapped anew, %v", n, err)
 	}
-	if err := errors.Join(rekeyer.ring.Renew(ctx, secretClass), rekeyer.reseal(ctx)); err != nil {
+	if err := errors.Join(rekeyer.ring.Renew(ctx, secretClass), rekeyer.reseal(ctx, func(name string) error {
+		if name != between {
+			return nil
+		}
+		return writer.rotate(ctx, between, plain(between, 0), plain(between, 1))
+	})); err != nil {
 		t.Error(err)
 	}
 	close(stop)
 	wg.Wait()
-	if err := rekeyer.reseal(ctx); err != nil { // what was sealed just before, and written after
+	want[between] = plain(between, 1)
+	if err := rekeyer.reseal(ctx, func(string) error { return nil }); err != nil { // what was sealed just before, and written after
 		t.Error(err)
 	}
 	for _, v := range vaults {
