@@ -51,7 +51,7 @@ func run(m *testing.M) int {
 	}
 	defer closeBrowser()
 	defer stopShared()
-	return m.Run()
+	return inspected(m.Run())
 }
 
 // usualConfig has something for every page to show. What it needs of files is
@@ -105,6 +105,7 @@ func theGateway(t testing.TB) *gateway {
 
 func stopShared() {
 	if sharedGateway != nil {
+		sharedGateway.front.close()
 		sharedGateway.end()
 		_ = os.RemoveAll(sharedGateway.dir)
 	}
@@ -118,6 +119,7 @@ type gateway struct {
 	data, admin string // base URLs
 	log         *record
 	exited      chan struct{}
+	front       front
 }
 
 // record is what the gateway has written so far.
@@ -159,6 +161,7 @@ func (g *gateway) start(config string) {
 	case m := <-ready:
 		g.data, g.admin = "http://"+m[1], "http://"+m[2]
 		g.isCurrent()
+		g.admin = g.front.before(g.t, g.admin)
 	case <-g.exited:
 		g.t.Fatalf("the gateway ended before it listened:\n%s", g.output())
 	}
@@ -215,6 +218,7 @@ func (g *gateway) output() string {
 }
 
 func (g *gateway) stop() {
+	g.front.close()
 	if !g.end() {
 		g.t.Errorf("the gateway did not stop:\n%s", g.output())
 	}
