@@ -42,6 +42,8 @@ func (m *media) got() string {
 	return m.last
 }
 
+const aFile = `"id":"file-1","object":"file","bytes":10,"created_at":1,"filename":"a","purpose":"batch"`
+
 func (m *media) serve(w http.ResponseWriter, r *http.Request) {
 	if a := r.Header.Get("Authorization"); a != "Bearer "+providerKey {
 		m.note("authorized by %q", a)
@@ -50,21 +52,25 @@ func (m *media) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 		m.form(r)
-		fmt.Fprint(w, `{"text":"hello","duration":2.5,"id":"file-1","object":"file"}`)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"text":"hello","duration":2.5,`+aFile+`}`)
 		return
 	}
 	b, _ := io.ReadAll(r.Body)
 	m.note("%s %s %s", r.Method, r.RequestURI, b)
+	w.Header().Set("Content-Type", "application/json")
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/speech"), strings.HasSuffix(r.URL.Path, "/content"):
 		w.Header().Set("Content-Type", "audio/mpeg")
 		for range 64 {
 			_, _ = w.Write(make([]byte, 1<<20))
 		}
-	case r.Method == "POST" && strings.HasSuffix(r.URL.Path, "/batches"):
-		fmt.Fprint(w, `{"id":"b","object":"batch"}`)
+	case r.Method == "POST" && strings.Contains(r.URL.Path, "/batches"):
+		fmt.Fprint(w, `{"id":"b","object":"batch","endpoint":"/v1/chat/completions","status":"in_progress","input_file_id":"file-1"}`)
+	case strings.Contains(r.URL.Path, "/files/"):
+		fmt.Fprint(w, `{"deleted":false,`+aFile+`}`)
 	case strings.HasSuffix(r.URL.Path, "/responses"):
-		fmt.Fprint(w, `{"id":"r","usage":{"input_tokens":5,"output_tokens":7,"total_tokens":12}}`)
+		fmt.Fprint(w, `{"id":"r","object":"response","output":[],"usage":{"input_tokens":5,"output_tokens":7,"total_tokens":12}}`)
 	default:
 		fmt.Fprint(w, `{"object":"list","data":[]}`)
 	}

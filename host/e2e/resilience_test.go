@@ -73,7 +73,7 @@ func (u *fickle) serve(w http.ResponseWriter, r *http.Request) {
 		fallthrough
 	case status != 0:
 		w.WriteHeader(status)
-		fmt.Fprint(w, `{"error":{"message":"as told","type":"server_error"}}`)
+		fmt.Fprint(w, `{"error":{"message":"as told","type":"server_error","param":null,"code":null}}`)
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"id":"c","object":"chat.completion","created":1,"model":%q,"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":%d,"total_tokens":%d}}`,

@@ -217,13 +217,13 @@ func (k *keeping) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/responses") && strings.Contains(string(body), `"stream":true`):
 		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprintf(w, "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_%d\",\"store\":true,\"output\":[]}}\n\n", k.n)
-		fmt.Fprintf(w, "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_%d\",\"store\":true,\"output\":[{\"id\":\"msg_%d\"}],\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n", k.n, k.n)
+		fmt.Fprintf(w, "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_%d\",\"object\":\"response\",\"store\":true,\"output\":[]}}\n\n", k.n)
+		fmt.Fprintf(w, "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":1,\"response\":{\"id\":\"resp_%d\",\"object\":\"response\",\"store\":true,\"output\":[{\"id\":\"msg_%d\",\"type\":\"message\"}],\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n", k.n, k.n)
 	case strings.HasSuffix(r.URL.Path, "/responses"):
-		fmt.Fprintf(w, `{"id":"resp_%d","output":[{"id":"msg_%d"}],"usage":{"input_tokens":1,"output_tokens":1}}`, k.n, k.n)
+		fmt.Fprintf(w, `{"id":"resp_%d","object":"response","output":[{"id":"msg_%d","type":"message"}],"usage":{"input_tokens":1,"output_tokens":1}}`, k.n, k.n)
 	case r.Method == "POST":
 		k.files = append([]string{"file-" + strconv.Itoa(k.n)}, k.files...)
-		fmt.Fprintf(w, `{"id":"file-%d","object":"file"}`, k.n)
+		fmt.Fprintf(w, `{"id":"file-%d","object":"file","bytes":1,"created_at":1,"filename":"a","purpose":"batch"}`, k.n)
 	default:
 		k.list(w, r.URL.Query().Get("after"))
 	}
@@ -239,7 +239,7 @@ func (k *keeping) list(w io.Writer, after string) {
 	to := min(from+2, len(k.files))
 	var data []string
 	for _, id := range k.files[from:to] {
-		data = append(data, fmt.Sprintf(`{"id":%q,"object":"file"}`, id))
+		data = append(data, fmt.Sprintf(`{"id":%q,"object":"file","bytes":1,"created_at":1,"filename":"a","purpose":"batch"}`, id))
 	}
 	// In chunks, and so long that it would be passed on as it comes.
 	fmt.Fprintf(w, `{"object":"list","data":[%s],"has_more":%t,"total":%d,"first_id":"x","last_id":"y"%s}`,

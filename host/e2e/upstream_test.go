@@ -61,7 +61,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 		Messages []struct{ Content string }
 	}
 	if err := json.Unmarshal(body, &req); err != nil || len(req.Messages) == 0 {
-		http.Error(w, `{"error":{"message":"bad request","type":"invalid_request_error"}}`, 400)
+		http.Error(w, `{"error":{"message":"bad request","type":"invalid_request_error","param":null,"code":null}}`, 400)
 		return
 	}
 	text := req.Messages[len(req.Messages)-1].Content
@@ -96,7 +96,7 @@ func (u *upstream) stream(w http.ResponseWriter, r *http.Request, text string) {
 		fmt.Fprintf(w, "data: "+format+"\n\n", args...)
 		w.(http.Flusher).Flush()
 	}
-	event(`{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":null}]}`)
+	event(`{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":null}]}`)
 	if strings.Contains(text, "endless") {
 		for {
 			select {
@@ -104,13 +104,13 @@ func (u *upstream) stream(w http.ResponseWriter, r *http.Request, text string) {
 				u.gone <- struct{}{}
 				return
 			case <-time.After(5 * time.Millisecond):
-				event(`{"id":"c","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}`)
+				event(`{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}`)
 			}
 		}
 	}
 	u.billed.Add(answerNano)
-	event(`{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
-	event(`{"id":"c","choices":[],"usage":{"prompt_tokens":0,"completion_tokens":%d,"total_tokens":%d}}`, answerTokens, answerTokens)
+	event(`{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
+	event(`{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":0,"completion_tokens":%d,"total_tokens":%d}}`, answerTokens, answerTokens)
 	event(`[DONE]`)
 }
 
