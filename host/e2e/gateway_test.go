@@ -124,6 +124,7 @@ func (g *gateway) start() {
 	select {
 	case m := <-ready:
 		g.data, g.admin = "http://"+m[1], "http://"+m[2]
+		g.watch()
 	case <-g.exited:
 		g.t.Fatalf("the gateway ended before it listened:\n%s", g.output())
 	}
@@ -167,8 +168,6 @@ func (g *gateway) stop() {
 		g.t.Logf("log of the gateway:\n%s", g.output())
 	}
 }
-
-var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2000}}
 
 // chat sends one request and returns its status, body and headers.
 func (g *gateway) chat(body string) (int, string, http.Header, error) { return g.headed(nil, body) }

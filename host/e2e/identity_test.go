@@ -99,7 +99,7 @@ keys:
 		}
 		tr := &http.Transport{TLSClientConfig: conf}
 		t.Cleanup(tr.CloseIdleConnections)
-		return &http.Client{Transport: tr}
+		return &http.Client{Transport: inspected{tr}}
 	}
 	base := strings.Replace(g.data, "http://", "https://", 1)
 	ask := func(c *http.Client, method, path, key string, header ...string) (int, string) {

@@ -63,6 +63,7 @@ func TestScaleOutExample(t *testing.T) {
 		data, admin, both := strings.Cut(rest, ", admin API at ")
 		if ok && both && strings.HasPrefix(name, "node-") {
 			nodes = append(nodes, &gateway{t: t, data: data, admin: admin})
+			nodes[len(nodes)-1].watch()
 		}
 	}
 	if len(nodes) == 3 {
