@@ -93,7 +93,7 @@ func TestRunsHoldLittle(t *testing.T) {
 
 // BenchmarkThousandRuns tells what 1,000 runs at once hold while each of their
 // steps waits, in times of their inputs of 256 KB, and what processor time a step
-// takes. BenchmarkPipelinesHeld in host/e2e has those of a whole gateway.
+// takes.
 //
 //	go test ./host/pipeline -run '^$' -bench ThousandRuns -benchtime 1x
 func BenchmarkThousandRuns(b *testing.B) {
