@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -208,56 +207,6 @@ func (h *Host) noteDenial(f *flight, err *wire.Error) {
 	}
 	e.Detail = h.audit.detail(d)
 	h.audit.Log.Note(e)
-}
-
-// Entries implements admin.AuditLog.
-func (a *auditor) Entries(ctx context.Context, q admin.AuditQuery) (any, error) {
-	page := call.AuditQuery{After: q.After, From: q.From, To: q.To, Most: 1000}
-	if q.Seq > 0 {
-		page = call.AuditQuery{After: q.Seq - 1, Most: 1}
-	}
-	list := []json.RawMessage{}
-	for {
-		rows, err := a.h.store.AuditRows(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		reached := false
-		for i := range rows {
-			if reached = q.Before > 0 && rows[i].Seq >= q.Before; reached {
-				break
-			}
-			if body, ok := selected(&rows[i], &q); ok {
-				list = append(list, body)
-			}
-			page.After = rows[i].Seq
-		}
-		if !q.OldestFirst && len(list) > q.Most {
-			list = slices.Delete(list, 0, len(list)-q.Most)
-		}
-		if reached || len(rows) < page.Most || q.Seq > 0 || q.OldestFirst && len(list) >= q.Most {
-			break
-		}
-	}
-	if len(list) > q.Most {
-		list = list[:q.Most]
-	}
-	return map[string]any{"entries": list}, nil
-}
-
-// selected returns the entry if q asks for it; one that cannot be read is
-// always shown, as far as it can be.
-func selected(r *call.AuditRow, q *admin.AuditQuery) (json.RawMessage, bool) {
-	var e audit.Entry
-	if json.Unmarshal(r.Body, &e) != nil {
-		b, _ := json.Marshal(map[string]any{"seq": r.Seq, "time": r.Time, "damaged": hex.EncodeToString(r.Body)}) // plain values encode
-		return b, true
-	}
-	if q.Seq > 0 {
-		return r.Body, r.Seq == q.Seq
-	}
-	return r.Body, strings.Contains(e.Who, q.Who) && (strings.Contains(e.Action, q.What) || strings.Contains(e.On, q.What)) &&
-		(q.Outcome == "" || e.Outcome == q.Outcome)
 }
 
 // Verify implements admin.AuditLog.

@@ -29,12 +29,18 @@ func nodeListCommand(a *access) *cobra.Command {
 		Example: "  signalbox node list",
 		RunE: func(c *cobra.Command, _ []string) error {
 			var answer struct{ Nodes []nodeRow }
-			return a.show(c, "/admin/nodes", &answer, func(w io.Writer) error { return printNodes(w, answer.Nodes, time.Now()) })
+			return a.show(c, "/admin/nodes", &answer, func(w io.Writer) error { return printNodes(w, answer.Nodes) })
 		},
 	})
 }
 
-func printNodes(w io.Writer, nodes []nodeRow, now time.Time) error {
+func printNodes(w io.Writer, nodes []nodeRow) error {
+	var now time.Time // by the store's clock, which said when each was seen
+	for _, n := range nodes {
+		if n.Seen.After(now) {
+			now = n.Seen
+		}
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NUMBER\tNAME\tID\tVERSION\tSTARTED\tSEEN\tSTATE")
 	for _, n := range nodes {

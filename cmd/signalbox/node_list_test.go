@@ -14,7 +14,7 @@ func TestPrintNodes(t *testing.T) {
 		{Name: "two", ID: "B", Number: 1, Seen: now.Add(-time.Second), Started: now},
 		{Name: "three", ID: "C", Number: 2, Seen: now.Add(-time.Hour), Started: now},
 		{Name: "four", ID: "D", Number: -1, Seen: now, Started: now, Fenced: now},
-	}, now)
+	})
 	want := `NUMBER  NAME   ID  VERSION  STARTED              SEEN                 STATE
 0       one    A   1.2      2026-05-20 12:00:00  2026-05-20 12:00:00  answers
 1       two    B            2026-05-20 12:00:00  2026-05-20 11:59:59  lives

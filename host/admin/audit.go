@@ -58,8 +58,8 @@ type AuditLog interface {
 	Verify(ctx context.Context) (any, error)
 }
 
-// AuditQuery selects entries, the newest Most in their order.
-type AuditQuery struct {
+// auditQuery selects entries, the newest Most in their order.
+type auditQuery struct {
 	After, Seq  int64
 	Before      int64 // entries of lower numbers, 0: all
 	From, To    time.Time
@@ -247,7 +247,7 @@ const mostEntries = 1000
 
 func (s *Server) auditEntries(_ http.ResponseWriter, r *http.Request) (any, error) {
 	v := r.URL.Query()
-	q := AuditQuery{Who: v.Get("who"), What: v.Get("what"), Outcome: v.Get("outcome"), Most: 100, OldestFirst: v.Has("after")}
+	q := auditQuery{Who: v.Get("who"), What: v.Get("what"), Outcome: v.Get("outcome"), Most: 100, OldestFirst: v.Has("after")}
 	number := func(name string, to *int64) error {
 		if text := v.Get(name); text != "" {
 			n, err := strconv.ParseInt(text, 10, 64)
@@ -278,7 +278,7 @@ func (s *Server) auditEntries(_ http.ResponseWriter, r *http.Request) (any, erro
 	return s.entries(r.Context(), &q)
 }
 
-func (s *Server) entries(ctx context.Context, q *AuditQuery) (any, error) {
+func (s *Server) entries(ctx context.Context, q *auditQuery) (any, error) {
 	rows := call.AuditQuery{After: q.After, From: q.From, To: q.To, Most: q.Most}
 	read, before := s.opt.AuditLog.Newest, q.Before
 	if q.OldestFirst {
@@ -294,7 +294,7 @@ func (s *Server) entries(ctx context.Context, q *AuditQuery) (any, error) {
 	return map[string]any{"entries": list}, nil
 }
 
-func (q *AuditQuery) selects(who, action, on, outcome string) bool {
+func (q *auditQuery) selects(who, action, on, outcome string) bool {
 	return q.Seq > 0 || strings.Contains(who, q.Who) && (strings.Contains(action, q.What) || strings.Contains(on, q.What)) &&
 		(q.Outcome == "" || outcome == q.Outcome)
 }
