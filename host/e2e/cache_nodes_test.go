@@ -11,7 +11,7 @@ import (
 // by meaning; a purge is for all. Without the Redis answers go on.
 func TestGatewaysShareAnswers(t *testing.T) {
 	const caches = "budgets: [{usd: 1000, window: day}]}]\ncache: {exact: {}, semantic: {model: demo/embed, threshold: 0.8, deadline: 10s}}\n#"
-	c := newCluster(t, 2, caches)
+	c := newCluster(t, 2, caches, "timeout: 5s") // one that is given up is not asked
 	ask := func(node int, text, from string) {
 		t.Helper()
 		_, h := c.nodes[node].told(nil, request("fast", text, false))

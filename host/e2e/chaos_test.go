@@ -54,7 +54,7 @@ func TestClusterHalf(t *testing.T) {
 // TestClusterRate: of two hundred requests at once to three gateways ten pass
 // where an hour takes ten.
 func TestClusterRate(t *testing.T) {
-	c := newCluster(t, 3, "rates: [{requests: 10, per: hour}]")
+	c := newCluster(t, 3, "rates: [{requests: 10, per: hour}]", "timeout: 5s") // a Redis that is given up is nobody's count
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() { c.ask(i%3, "slow", false) })

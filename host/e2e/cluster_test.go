@@ -37,21 +37,23 @@ type cluster struct {
 	failed   atomic.Int64
 }
 
-// newCluster starts n gateways; key says what limits the one key that they have.
-func newCluster(t *testing.T, n int, key string) *cluster {
+// newCluster starts n gateways; key says what limits the one key that they have,
+// counters how they use the Redis.
+func newCluster(t *testing.T, n int, key string, counters ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, up: newUpstream(t), pg: pgtest.NewPair(t), redis: redistest.Start(t)}
 	c.way = c.redis.Door()
 	for range n {
-		c.nodes = append(c.nodes, newGateway(t, c.config(key)))
+		c.nodes = append(c.nodes, newGateway(t, c.config(key, counters)))
 	}
 	return c
 }
 
-func (c *cluster) config(key string) string {
+func (c *cluster) config(key string, counters []string) string {
 	text := config(c.up.URL, "1000")
 	text = strings.Replace(text, `store: {url: "sqlite:state/signalbox.db"}`,
-		fmt.Sprintf("store: {url: %q, dir: state}\nsecrets: {key: a-key-that-the-nodes-of-a-test-share}\ncounters: {url: \"redis://%s\"}", c.pg.URL(), c.way.Address()), 1)
+		fmt.Sprintf("store: {url: %q, dir: state}\nsecrets: {key: a-key-that-the-nodes-of-a-test-share}\ncounters: {%s}", c.pg.URL(),
+			strings.Join(append(counters, fmt.Sprintf("url: \"redis://%s\"", c.way.Address())), ", ")), 1)
 	return strings.Replace(text, "budgets: [{usd: 1000, window: day}]", key, 1)
 }
 
