@@ -241,24 +241,39 @@ func (b *tab) settled() {
 }
 
 // click clicks the first one that is seen of the selector and has the text, once
-// it lies still and nothing lies over it.
+// it lies still and nothing lies over it; again where the page moved it from
+// under the mouse.
 func (b *tab) click(selector, text string) {
 	b.t.Helper()
 	find := `[...document.querySelectorAll(` + quote(selector) + `)].find((e) => e.textContent.includes(` + quote(text) + `) && e.checkVisibility() && !e.disabled)`
-	b.until(find)
-	at := eval[[]float64](b, `new Promise((done) => {
-		let last = '', tries = 0;
-		const look = () => {
-			const e = `+find+`;
-			e?.scrollIntoView({block: 'center'});
-			const r = e?.getBoundingClientRect(), x = r?.x + r?.width / 2, y = r?.y + r?.height / 2, now = [x, y].join();
-			if (e && now === last && e.contains(document.elementFromPoint(x, y)) || ++tries > 200) return done([x || 0, y || 0]);
-			last = now;
-			setTimeout(look, 15);
-		};
-		look();
-	})`)
-	b.run(chromedp.MouseClickXY(at[0], at[1]))
+	for range 10 {
+		b.until(find)
+		at := eval[[]float64](b, `new Promise((done) => {
+			let last = '', tries = 0;
+			const look = () => {
+				const e = `+find+`;
+				e?.scrollIntoView({block: 'center'});
+				const r = e?.getBoundingClientRect(), x = r?.x + r?.width / 2, y = r?.y + r?.height / 2, now = [x, y].join();
+				if (e && now === last && e.contains(document.elementFromPoint(x, y))) {
+					window.missed = true;
+					addEventListener('click', (c) => { window.missed = !e.contains(c.target); }, {capture: true, once: true});
+					return done([x, y]);
+				}
+				if (++tries > 200) return done([]);
+				last = now;
+				setTimeout(look, 15);
+			};
+			look();
+		})`)
+		if len(at) == 0 {
+			b.t.Fatalf("%s with %q does not lie still, or under something else\nthe page says: %s", selector, text, b.says())
+		}
+		b.run(chromedp.MouseClickXY(at[0], at[1]))
+		if !eval[bool](b, `Boolean(window.missed)`) { // nor has a page that was left been missed
+			return
+		}
+	}
+	b.t.Fatalf("%s with %q moves from under the mouse\nthe page says: %s", selector, text, b.says())
 }
 
 // fill types text into the field of that name in the open dialog, or in the page.

@@ -135,6 +135,7 @@ func (h *hooks) wait(t *testing.T) {
 // TestAlerts: each threshold of a budget is told once, by what was spent, also
 // where the gateway was killed in between.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	up, told := newUpstream(t), newHooks(t)
 	g := newGateway(t, config(up.URL, "0.01")+fmt.Sprintf("alerts: {every: 1s, forecast: false, thresholds: [50, 100], to: {ops: {webhook: %q, secret: hush, kinds: [budget]}}}\n", told.URL))
 	spend := func(n int) {
@@ -166,6 +167,7 @@ func TestAlerts(t *testing.T) {
 // TestRekey changes the key of all secrets, from a text to a program's, with
 // the gateway killed while it is at it.
 func TestRekey(t *testing.T) {
+	t.Parallel()
 	keeper := filepath.Join(t.TempDir(), "kms")
 	build := exec.Command("go", "build", "-o", keeper, "./examples/kms")
 	build.Dir = filepath.Join("..", "..")

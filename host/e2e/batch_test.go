@@ -218,6 +218,7 @@ func (c *counted) until(t *testing.T, n int) {
 // TestBatchSurvivesKills: no line is lost and none sent twice, however often
 // the gateway is killed while it works on a batch.
 func TestBatchSurvivesKills(t *testing.T) {
+	t.Parallel()
 	up := newCounted(t, 5*time.Millisecond)
 	g := newGateway(t, config(up.door.URL, "1000")+"batches: {chunk: 20, mode: gateway}\n")
 	const lines, kills = 1200, 4
@@ -237,7 +238,7 @@ func TestBatchSurvivesKills(t *testing.T) {
 
 // TestBatchMovesToAnotherNode: what a node that died was at, another takes over.
 func TestBatchMovesToAnotherNode(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	up := newCounted(t, 10*time.Millisecond)
 	url := pgtest.New(t)
 	text := strings.Replace(config(up.door.URL, "1000"), `store: {url: "sqlite:state/signalbox.db"}`,
@@ -259,6 +260,7 @@ var batchLines = flag.Int("batch.lines", 5000, "requests of the batch whose memo
 // TestLongBatchIsLight: the gateway's memory does not grow with a batch. make
 // batch-bench runs it with 100,000 lines.
 func TestLongBatchIsLight(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, strings.Replace(config("http://127.0.0.1:1", "1000"), ", budgets: [{usd: 1000, window: day}]", "", 1))
 	began := time.Now()
 	a := g.batch(g.upload(batchFor("own", *batchLines)))

@@ -10,6 +10,7 @@ import (
 // TestGatewaysShareAnswers: what one gateway keeps, another gives, exactly and
 // by meaning; a purge is for all. Without the Redis answers go on.
 func TestGatewaysShareAnswers(t *testing.T) {
+	t.Parallel()
 	const caches = "budgets: [{usd: 1000, window: day}]}]\ncache: {exact: {}, semantic: {model: demo/embed, threshold: 0.8, deadline: 10s}}\n#"
 	c := newCluster(t, 2, caches, "timeout: 5s") // one that is given up is not asked
 	ask := func(node int, text, from string) {

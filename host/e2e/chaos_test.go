@@ -17,6 +17,7 @@ var chaos = flag.Int("chaos", 1, "rounds of faults")
 // TestClusterBudget: on a budget for a hundred, exactly a hundred of a thousand
 // requests at once to three gateways pass; the sums agree to the last digit.
 func TestClusterBudget(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, "budgets: [{usd: 0.1, window: day}]")
 	var wg sync.WaitGroup
 	for i := range 1000 {
@@ -34,6 +35,7 @@ func TestClusterBudget(t *testing.T) {
 // TestClusterHalf: at half of what is reserved, nearly twice as many pass over
 // time, and nothing is stranded.
 func TestClusterHalf(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, "budgets: [{usd: 0.1, window: day}]")
 	for range 60 {
 		var wg sync.WaitGroup
@@ -54,6 +56,7 @@ func TestClusterHalf(t *testing.T) {
 // TestClusterRate: of two hundred requests at once to three gateways ten pass
 // where an hour takes ten.
 func TestClusterRate(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, "rates: [{requests: 10, per: hour}]", "timeout: 5s") // a Redis that is given up is nobody's count
 	var wg sync.WaitGroup
 	for i := range 200 {

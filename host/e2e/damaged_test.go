@@ -13,6 +13,7 @@ import (
 // limits of one team or model, keeps nothing that is said of others from holding,
 // whether it comes while a gateway runs or was there before it.
 func TestDamagedEntriesRefuseThemselves(t *testing.T) {
+	t.Parallel()
 	up, url := newUpstream(t), pgtest.New(t)
 	nodes := []*gateway{newGateway(t, nodeConfig(up.URL, url))}
 	a := nodes[0]

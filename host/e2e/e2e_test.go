@@ -39,6 +39,7 @@ keys: [{name: dev, value: "${env:SIGNALBOX_DEV_KEY}", team: core, budgets: [{usd
 // hundred, exactly a hundred pass, and three sums agree: the upstream's own
 // bill, the ledger, the budget.
 func TestBudgetUnderConcurrency(t *testing.T) {
+	t.Parallel()
 	up := newUpstream(t)
 	g := newGateway(t, config(up.URL, "0.1")) // 100 × 100 tokens × 10 $/M
 	var passed, refused, other atomic.Int64
@@ -75,6 +76,7 @@ var rounds = flag.Int("rounds", 3, "how often a gateway is killed")
 // TestKilledGatewayLosesNothing: whatever was answered before kill -9 is in the
 // ledger after the restart, and what was open is settled or released.
 func TestKilledGatewayLosesNothing(t *testing.T) {
+	t.Parallel()
 	up := newUpstream(t)
 	g := newGateway(t, config(up.URL, "100"))
 	var answered atomic.Int64

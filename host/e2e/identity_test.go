@@ -162,6 +162,7 @@ keys:
 // TestIdentityOnAllNodes: what one node is told of keys, the directory and
 // administrators, the other goes by.
 func TestIdentityOnAllNodes(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 2, "budgets: [{usd: 10, window: day}]")
 	a, b := c.nodes[0], c.nodes[1]
 	var made struct{ Token string }

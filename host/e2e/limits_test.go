@@ -12,6 +12,7 @@ import (
 // one of them, at both, and whoever names a revision that is no more is told;
 // what runs when they are removed ends as it must.
 func TestLimitsOfTwoGateways(t *testing.T) {
+	t.Parallel()
 	up, url := newUpstream(t), pgtest.New(t)
 	nodes := []*gateway{newGateway(t, nodeConfig(up.URL, url)), newGateway(t, nodeConfig(up.URL, url))}
 	var made struct{ Token string }

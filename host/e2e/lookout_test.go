@@ -50,6 +50,7 @@ alerts: {every: 1s, forecast: false, to: {ops: {webhook: %q, secret: hush}}}
 
 // TestEveryTroubleIsTold provokes what alerts are for, one after the other.
 func TestEveryTroubleIsTold(t *testing.T) {
+	t.Parallel()
 	up, told, bundle := newTroubled(t), newHooks(t), t.TempDir()
 	unit := filepath.Join(bundle, "u.rego")
 	rego := func(text string) {

@@ -54,6 +54,7 @@ providers:
 // upstream is compared with the golden files, what comes back is read as the
 // caller's client would and must say the same whoever answered.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	up := newMatrixUpstream(t)
 	g := newGateway(t, matrixConfig(up.URL))
 	for _, caller := range callers {

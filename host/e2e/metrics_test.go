@@ -134,6 +134,7 @@ func TestAlertRules(t *testing.T) {
 // TestPrometheus: the shipped example scrapes a real gateway, answers the
 // dashboard's questions, leads to a trace, and an alert fires.
 func TestPrometheus(t *testing.T) {
+	t.Parallel()
 	up, c := newUpstream(t), otlptest.New(t)
 	g := newGateway(t, config(up.URL, "0.001")+fmt.Sprintf("telemetry: {traces: {endpoint: %q}}\n", c.HTTP+"/v1/traces")) // for one request
 	_, told := g.told(nil, request("fast", "hi", false))

@@ -103,6 +103,7 @@ func (g *gateway) row(id string) (r batchRow) {
 // TestNativeBatch: a batch that one provider can have is carried out there, at
 // half price, and three sums agree; lines that are refused do not leave.
 func TestNativeBatch(t *testing.T) {
+	t.Parallel()
 	up := newBatcher(t)
 	g := newGateway(t, config(up.door.URL, "1000"))
 	const lines = 300
@@ -124,6 +125,7 @@ func TestNativeBatch(t *testing.T) {
 // TestNativeBatchSurvivesKills: whatever it was at when the gateway was killed,
 // the provider carries out every line once, and the sums agree.
 func TestNativeBatchSurvivesKills(t *testing.T) {
+	t.Parallel()
 	up := newBatcher(t)
 	g := newGateway(t, config(up.door.URL, "1000"))
 	const lines = 400
@@ -171,7 +173,7 @@ func shared(t *testing.T, text, more string) string {
 // TestNativeBatchMovesToAnotherNode: another node goes on with what one that
 // died has sent and paid for, and gives back what was not spent.
 func TestNativeBatchMovesToAnotherNode(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	up := newBatcher(t)
 	text := shared(t, config(up.door.URL, "1000"), "")
 	first, second := newGateway(t, text), newGateway(t, text)
@@ -200,6 +202,7 @@ func TestNativeBatchMovesToAnotherNode(t *testing.T) {
 // TestNativeBatchIsCancelled: at the provider too, and what it had carried out
 // by then is paid for.
 func TestNativeBatchIsCancelled(t *testing.T) {
+	t.Parallel()
 	up := newBatcher(t)
 	g := newGateway(t, config(up.door.URL, "1000"))
 	const lines = 50
@@ -225,6 +228,7 @@ func TestNativeBatchIsCancelled(t *testing.T) {
 // TestNativeBatchIsRefused: what a provider does not take the gateway carries
 // out itself, unless the caller has asked for the provider alone.
 func TestNativeBatchIsRefused(t *testing.T) {
+	t.Parallel()
 	up := newBatcher(t)
 	g := newGateway(t, strings.Replace(config(up.door.URL, "0.02"), "own: {targets: [{model: demo/echo}]", "own: {targets: [{model: demo/echo}, {model: up/m}]", 1)+"batches: {mode: native}\n")
 	f := func(input, status, code, why string) {

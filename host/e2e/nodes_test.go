@@ -88,6 +88,7 @@ func becomes(t *testing.T, nodes []*gateway, key, model string, status int) time
 
 // TestNodesAreInStep has what is done at one gateway hold at the others.
 func TestNodesAreInStep(t *testing.T) {
+	t.Parallel()
 	up, url := newUpstream(t), pgtest.New(t)
 	var nodes []*gateway
 	for range 3 {

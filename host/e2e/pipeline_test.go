@@ -108,6 +108,7 @@ func (g *gateway) lines(query string) (out []ledgerLine) {
 }
 
 func TestPipelines(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, pipelineConfig)
 	t.Run("one call, a row for each request", g.pipelineRows)
 	t.Run("dialects", g.pipelineDialects)

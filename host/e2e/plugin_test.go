@@ -28,6 +28,7 @@ func (g *gateway) mustPlugin(want string, args ...string) {
 // TestPluginLifecycle installs, upgrades and restarts an adapter by the
 // command line while streams run, and finds the version again after a restart.
 func TestPluginLifecycle(t *testing.T) {
+	t.Parallel()
 	up := newUpstream(t)
 	g := newGateway(t, config(up.URL, "100"))
 	g.mustPlugin("running", "list")

@@ -43,6 +43,7 @@ func (g *gateway) adminDo(method, path, body string) (int, string) {
 
 // TestTenAnHour: of two hundred requests at once ten pass.
 func TestTenAnHour(t *testing.T) {
+	t.Parallel()
 	up := newUpstream(t)
 	g := newGateway(t, rated(up.URL, "rates: [{requests: 10, per: hour}]", ""))
 	var passed, refused atomic.Int64

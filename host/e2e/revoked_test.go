@@ -75,6 +75,7 @@ func revocable(t *testing.T) (url string, asked chan string, letGo func()) {
 // in the caller's dialect. What has come is charged, nothing stays reserved, and
 // an answer that does not stream is finished.
 func TestRevokedKeyEndsItsStreams(t *testing.T) {
+	t.Parallel()
 	url, asked, letGo := revocable(t)
 	base := pgtest.New(t)
 	a, b := newGateway(t, nodeConfig(url, base)), newGateway(t, nodeConfig(url, base))

@@ -281,6 +281,7 @@ func (g *gateway) shown(key, path, body string) (int, string) {
 // TestSecretsStayInside runs a gateway with every kind of secret, has it serve,
 // fail, reload and crash, and looks for each of them in all that it leaves.
 func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
 	up, loud, vault, issuer, c := newUpstream(t), newLoud(t), newVault(t), newSigner(t), otlptest.New(t)
 	g := &gateway{t: t, dir: t.TempDir(), env: []string{"VAULT_ADDR=" + vault.URL, "VAULT_TOKEN=" + secrets["the vault's token"]}}
 	g.config = filepath.Join(g.dir, "signalbox.yaml")

@@ -98,6 +98,7 @@ const batchLine = `{"custom_id":"a","method":"POST","url":"/v1/chat/completions"
 // TestFilesAndBatchesAreTheTenants: a team shares what it has made, nobody
 // else sees it or learns that it is there.
 func TestFilesAndBatchesAreTheTenants(t *testing.T) {
+	t.Parallel()
 	g := newGateway(t, fmt.Sprintf(tenants, "demo: {adapter: demo}"))
 	for name, at := range map[string]string{"of the gateway": "", "of a provider": "@demo"} {
 		t.Run(name, func(t *testing.T) { tenantsApart(t, g, at) })

@@ -116,6 +116,7 @@ func toolPolicy(t *testing.T, keys string) string {
 // ten pass, each has a row, and scopes, rates and policy hold for tools as for
 // models.
 func TestToolsAreGoverned(t *testing.T) {
+	t.Parallel()
 	bundle := toolPolicy(t, `"clocks": {"blocked_tools": {"clock__now": true}}`)
 	g := newGateway(t, fmt.Sprintf(toolsConfig, bundle, clockServer(t)))
 	dev, err := g.tools(callerKey)

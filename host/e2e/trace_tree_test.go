@@ -39,6 +39,7 @@ func paths(spans []otlptest.Span, trace string) (list []string) {
 // pipelines, embeddings of the cache; tools and lines of batches are traced as
 // requests are.
 func TestOneTrace(t *testing.T) {
+	t.Parallel()
 	c := otlptest.New(t)
 	g := newGateway(t, strings.Replace(pipelineConfig, "pipelines:\n", fmt.Sprintf(`
 telemetry: {traces: {endpoint: %q, every: 20ms}}
