@@ -7,8 +7,8 @@ FUZZTIME   ?= 10s
 
 # Packages whose tests run under the race detector: what has goroutines. The tests
 # of host/e2e, host/dashboard, cmd and the conformance kit play with processes that
-# are built without it; those of module files and of metering have one goroutine.
-RACE  = $$($(GO) list ./host/... ./sdk/... | grep -vE '/host/(e2e|dashboard)$$|/sdk/provider/conform$$|/sdk$$|/host/wasm/(fuel|guests|verify)$$')
+# are built without it; those of module files and of dialects have one goroutine.
+RACE  = $$($(GO) list ./host/... ./sdk/... | grep -vE '/host/(e2e|dashboard)$$|/sdk/provider/conform$$|/sdk$$|/host/wasm/(fuel|guests|verify)$$|/sdk/(rust|wire)(/|$$)')
 PLAIN = $$($(GO) list ./... | grep -vxF "$(RACE)")
 
 # Many tests wait more than they work: more packages at once than there are
@@ -48,7 +48,10 @@ test: needs build ## run all tests, those with goroutines under the race detecto
 	files="$(LEFT_OUT)"; $(GO) test -vet=off -timeout 20m \
 		-run "^($$(sed -nE 's/^func (Test[A-Za-z0-9_]+).*/\1/p' $$files | paste -sd'|' -))\$$" $$(dirname $$files | sort -u | sed 's|^|./|')
 
-check: lint test ## lint, then test: what .ci/run runs
+# Packages are fetched while lint works.
+check: ## lint, then test: what .ci/run runs
+	@./.ci/needs & needs=$$!; $(MAKE) --no-print-directory lint && wait $$needs
+	@$(MAKE) --no-print-directory test
 
 lint: ## formatting, the analyzers of go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
