@@ -242,10 +242,11 @@ func (b *tab) settled() {
 
 // click clicks the first one that is seen of the selector and has the text, once
 // it lies still and nothing lies over it; again where the page moved it from
-// under the mouse.
+// under the mouse and put nothing like it there.
 func (b *tab) click(selector, text string) {
 	b.t.Helper()
-	find := `[...document.querySelectorAll(` + quote(selector) + `)].find((e) => e.textContent.includes(` + quote(text) + `) && e.checkVisibility() && !e.disabled)`
+	has := `.textContent.includes(` + quote(text) + `)`
+	find := `[...document.querySelectorAll(` + quote(selector) + `)].find((e) => e` + has + ` && e.checkVisibility() && !e.disabled)`
 	for range 10 {
 		b.until(find)
 		at := eval[[]float64](b, `new Promise((done) => {
@@ -256,7 +257,7 @@ func (b *tab) click(selector, text string) {
 				const r = e?.getBoundingClientRect(), x = r?.x + r?.width / 2, y = r?.y + r?.height / 2, now = [x, y].join();
 				if (e && now === last && e.contains(document.elementFromPoint(x, y))) {
 					window.missed = true;
-					addEventListener('click', (c) => { window.missed = !e.contains(c.target); }, {capture: true, once: true});
+					addEventListener('click', (c) => { window.missed = !c.target.closest(`+quote(selector)+`)?`+has+`; }, {capture: true, once: true});
 					return done([x, y]);
 				}
 				if (++tries > 200) return done([]);
