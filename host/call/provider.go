@@ -162,9 +162,10 @@ type ErrorRule struct {
 }
 
 // Process counts the requests that an adapter process serves, so that it can
-// be drained.
+// be drained, and the answers, which show that it lives.
 type Process struct {
 	inFlight atomic.Int64
+	answers  atomic.Int64
 	retired  atomic.Bool
 	idle     chan struct{}
 	once     sync.Once
@@ -193,6 +194,16 @@ func (p *Process) Release() {
 		p.once.Do(func() { close(p.idle) })
 	}
 }
+
+// Answered notes that an answer, of whatever kind, has begun.
+func (p *Process) Answered() {
+	if p != nil {
+		p.answers.Add(1)
+	}
+}
+
+// Answers is how many have begun.
+func (p *Process) Answers() int64 { return p.answers.Load() }
 
 // Retire refuses further requests and returns a channel that is closed when
 // the last one has ended.

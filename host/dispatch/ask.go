@@ -96,6 +96,7 @@ func (x *exchange) ask(rw *rewrite, model string, now time.Time) *failure {
 			}
 			cn.body.reset(cn.br, length)
 			x.first = time.Now()
+			x.ep.Process.Answered()
 			x.observe()
 			return nil
 		}

@@ -204,6 +204,41 @@ func TestHungAdapterIsRestarted(t *testing.T) {
 	}
 }
 
+// TestBusyAdapterIsLeftAlone: one whose health checks fail while it answers
+// requests is not hung.
+func TestBusyAdapterIsLeftAlone(t *testing.T) {
+	log, out := debugLog()
+	s := newSupervisor(t, log)
+	s.timing.health, s.timing.unhealthy = 50*time.Millisecond, 4
+	set := mustApply(t, s, self(t, "fake", nil))
+	set.Commit()
+	pid, process := s.Stats()[0].PID, set.Provider("fake").Endpoint(wire.OpChat, wire.OpenAIChat).Process
+	stopAnswers := make(chan struct{})
+	answering := make(chan struct{})
+	go func() {
+		defer close(answering)
+		for {
+			select {
+			case <-stopAnswers:
+				return
+			default:
+				process.Answered()
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "failed checks", func() bool { return strings.Count(out.String(), "requests are answered") >= 5 })
+	if now := s.Stats()[0].PID; now != pid {
+		t.Errorf("the process that answered was ended")
+	}
+	close(stopAnswers)
+	<-answering
+	until(t, "restart", func() bool { st := s.Stats()[0]; return st.State == Running && st.PID != pid })
+}
+
 // TestSwappedFile swaps the file at the pinned path all the while: what runs
 // must be what was pinned, or nothing.
 func TestCredentialsAreNotLogged(t *testing.T) {

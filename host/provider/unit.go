@@ -157,7 +157,7 @@ var (
 func (u *unit) watch() error {
 	tick := time.NewTicker(u.sup.timing.health)
 	defer tick.Stop()
-	missed := 0
+	var missed misses
 	expiry := time.NewTimer(0)
 	defer expiry.Stop()
 	for {
@@ -177,21 +177,37 @@ func (u *unit) watch() error {
 		case now := <-expiry.C:
 			u.expire(now)
 		case <-tick.C:
-			if missed = u.check(missed); missed >= u.sup.timing.unhealthy {
+			if u.check(&missed); missed.inARow >= u.sup.timing.unhealthy {
 				return errUnhealthy
 			}
 		}
 	}
 }
 
-func (u *unit) check(missed int) int {
+// misses are a process's failed health checks. On a machine with too much to do
+// a check can starve behind the requests themselves; a process that answers
+// those lives, and to end it would make things worse.
+type misses struct {
+	inARow  int
+	answers int64 // of the process, at the last check
+}
+
+func (u *unit) check(m *misses) {
 	ctx, cancel := context.WithTimeout(context.Background(), u.sup.timing.health/2)
 	defer cancel()
-	if err := u.in.healthy(ctx); err != nil {
+	err := u.in.healthy(ctx)
+	answers := u.in.counter.Answers()
+	switch {
+	case err == nil:
+		m.inARow = 0
+	case answers != m.answers:
+		m.inARow = 0
+		u.sup.opts.Log.Warn("health check failed, requests are answered", "provider", u.spec.Name, "error", err)
+	default:
+		m.inARow++
 		u.sup.opts.Log.Warn("health check failed", "provider", u.spec.Name, "error", err)
-		return missed + 1
 	}
-	return 0
+	m.answers = answers
 }
 
 // lost withdraws what a dead process served. Direct leases stay: they need
