@@ -223,10 +223,29 @@ func quoted(model string) string {
 	return model
 }
 
-// send writes the request for one attempt.
+// send writes the request for one attempt. What it is written from is needed
+// until then only: a stream may last for hours.
 func (x *exchange) send(r *rewrite, model string) error {
+	c, nc, out := x.c, x.cn.nc, getBuffer()
+	defer putBuffer(out)
+	*out = x.appendHead(*out, r, model)
+	switch {
+	case c.Upload != nil:
+		return x.sendUpload(*out, model)
+	case len(c.Body) <= smallBody:
+		*out = r.appendTo(*out, c.Body)
+		_, err := nc.Write(*out)
+		return err
+	}
+	v := r.vector(net.Buffers{*out}, c.Body)
+	_, err := v.WriteTo(nc)
+	return err
+}
+
+// appendHead appends the request's head.
+func (x *exchange) appendHead(b []byte, r *rewrite, model string) []byte {
 	c, cn, ep := x.c, x.cn, x.ep
-	b := x.tr.head.appendTo(cn.out[:0], c, model)
+	b = x.tr.head.appendTo(b, c, model)
 	for i := range ep.Headers {
 		if h := &ep.Headers[i]; !replaced(c, ep, h) {
 			b = appendHeader(b, h, x.cred)
@@ -255,21 +274,7 @@ func (x *exchange) send(r *rewrite, model string) error {
 		b = strconv.AppendInt(b, size, 10)
 		b = append(b, "\r\n"...)
 	}
-	b = append(b, "\r\n"...)
-	if c.Upload != nil {
-		cn.out = b
-		return x.sendUpload(b, model)
-	}
-	if len(c.Body) <= smallBody {
-		b = r.appendTo(b, c.Body)
-		_, err := cn.nc.Write(b)
-		cn.out = b
-		return err
-	}
-	cn.out = b
-	v := r.vector(net.Buffers{b}, c.Body)
-	_, err := v.WriteTo(cn.nc)
-	return err
+	return append(b, "\r\n"...)
 }
 
 // appendTrace appends which trace the attempt is part of. Baggage stays here.

@@ -116,7 +116,7 @@ func getBuffer() *[]byte { return streamBuffers.Get().(*[]byte) }
 
 // putBuffer returns nil for the holder to forget b by.
 func putBuffer(b *[]byte) *[]byte {
-	if b != nil && cap(*b) <= 4*streamBuffer {
+	if b != nil && cap(*b) <= 8*streamBuffer {
 		call.Poison(*b)
 		*b = (*b)[:0]
 		streamBuffers.Put(b)

@@ -50,7 +50,6 @@ type conn struct {
 	head   fasthttp.ResponseHeader
 	peek   func(name string) []byte // of head
 	body   body
-	out    []byte // the request being written
 	since  time.Time
 	until  time.Time // the deadline that is set
 	reused bool
