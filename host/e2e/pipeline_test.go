@@ -60,7 +60,7 @@ pipelines:
     output: {said: "{{ said.text }}", types: "{{ map(each_of, #.again.image.type) }}"}
   slow:
     input: {text: {type: string, from: chat.text, default: one two three four five six seven eight}}
-    steps: [{name: a, model: demo/slow, max_tokens: 100, with: {prompt: "{{ input.text }}"}}]
+    steps: [{name: a, model: "demo/slow?latency_ms=300000", max_tokens: 100, with: {prompt: "{{ input.text }}"}}]
   cut:
     steps: [{name: a, model: "demo/echo?fault=cut_stream", max_tokens: 100, with: {prompt: one two three four}}]
   many:
@@ -403,19 +403,24 @@ func (g *gateway) pipelineSecret(t *testing.T) {
 func (g *gateway) pipelineLeft(t *testing.T) {
 	f := func(path, body string) {
 		t.Helper()
-		asked := len(g.lines("asked=demo/slow"))
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		req, _ := http.NewRequestWithContext(ctx, "POST", g.data+path, strings.NewReader(body))
-		req.Header.Set("Authorization", "Bearer "+callerKey)
-		time.AfterFunc(300*time.Millisecond, cancel)
-		if resp, err := client.Do(req); err == nil {
-			_, _ = io.ReadAll(resp.Body)
-			resp.Body.Close()
-		}
-		eventually(t, "the step has ended", func() bool { return len(g.lines("asked=demo/slow")) > asked })
-		rows := g.lines("asked=demo/slow&order=newest")
-		if rows[0].Status != 499 {
+		const steps = "order=newest&asked=demo/slow%3Flatency_ms%3D300000"
+		asked := len(g.lines(steps))
+		pause := 150 * time.Millisecond
+		// On a crowded machine a caller may leave before its step has begun.
+		eventually(t, "the step has ended", func() bool {
+			pause *= 2
+			ctx, cancel := context.WithTimeout(context.Background(), pause)
+			defer cancel()
+			req, _ := http.NewRequestWithContext(ctx, "POST", g.data+path, strings.NewReader(body))
+			req.Header.Set("Authorization", "Bearer "+callerKey)
+			if resp, err := client.Do(req); err == nil {
+				_, _ = io.ReadAll(resp.Body)
+				resp.Body.Close()
+			}
+			time.Sleep(pause) // for its row
+			return len(g.lines(steps)) > asked
+		})
+		if rows := g.lines(steps); rows[0].Status != 499 {
 			t.Errorf("%s: the step's row is %+v", path, rows[0])
 		}
 	}

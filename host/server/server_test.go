@@ -80,7 +80,7 @@ func serve(t *testing.T, s *server.Server, ln net.Listener) (addr string) {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := errors.Join(s.Stop(ctx), <-done); err != nil {
 			t.Error(err)
