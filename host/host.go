@@ -165,10 +165,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (h *Host, err err
 	if err != nil {
 		return h, err
 	}
-	h.dispatch = dispatch.New(dispatch.Options{
-		Attempts: cfg.Limits.Attempts, Deadline: cfg.Limits.Deadline, Log: h.log, Observe: noteRate,
-		Timeouts: call.Timeouts{Connect: cfg.Timeouts.Connect, FirstByte: cfg.Timeouts.FirstByte, Idle: cfg.Timeouts.Idle},
-	}, h)
+	h.dispatch = dispatch.New(h.dispatching(cfg), h)
 	h.queue = queue.New(queue.Options(cfg.Queue))
 	if err = h.openTools(ctx, cfg); err != nil {
 		return h, err
@@ -293,7 +290,7 @@ func (h *Host) Run(ctx context.Context, ready func(data, admin net.Addr)) error 
 	}
 	h.admin.Draining()
 	h.tools.door.Draining()
-	drain, cancel := context.WithTimeout(context.Background(), cfg.Limits.Drain)
+	drain, cancel := context.WithTimeout(context.Background(), h.gen.Load().cfg.Limits.Drain)
 	defer cancel()
 	err = errors.Join(err, h.server.Stop(drain), h.admin.Stop(drain))
 	err = errors.Join(err, h.stopBatches(drain))
@@ -338,6 +335,13 @@ func (h *Host) replace(ctx context.Context, cfg *config.Config) error {
 	return h.publish(ctx, g)
 }
 
+// dispatching are the bounds of calls upstream.
+func (h *Host) dispatching(cfg *config.Config) dispatch.Options {
+	t := cfg.Timeouts
+	return dispatch.Options{Attempts: cfg.Limits.Attempts, Deadline: cfg.Limits.Deadline, Log: h.log, Observe: noteRate,
+		Timeouts: call.Timeouts{Connect: t.Connect, FirstByte: t.FirstByte, Idle: t.Idle}}
+}
+
 // fixed refuses changes that only a restart can make.
 func fixed(old, cfg *config.Config) error {
 	switch {
@@ -359,8 +363,8 @@ func fixed(old, cfg *config.Config) error {
 		return errors.New("modules cannot change while serving: restart")
 	case !reflect.DeepEqual(old.Policy.Decisions, cfg.Policy.Decisions):
 		return errors.New("policy.decisions cannot change while serving: restart")
-	case old.Limits != cfg.Limits || old.Timeouts != cfg.Timeouts:
-		return errors.New("limits and timeouts cannot change while serving: restart")
+	case old.Limits.MaxBody != cfg.Limits.MaxBody || old.Limits.MaxUpload != cfg.Limits.MaxUpload:
+		return errors.New("limits.max_body and limits.max_upload cannot change while serving: restart")
 	}
 	return nil
 }
@@ -410,6 +414,7 @@ func (h *Host) publish(ctx context.Context, g *generation) error {
 	h.tools.use(g.cfg)
 	h.watch.use(g.cfg)
 	h.queue.Configure(queue.Options(g.cfg.Queue))
+	h.dispatch.Configure(h.dispatching(g.cfg))
 	if old == nil {
 		return nil
 	}

@@ -72,19 +72,28 @@ func (o Options) withDefaults() Options {
 
 // Dispatcher runs attempts. It is safe for concurrent use.
 type Dispatcher struct {
-	opt     Options
+	options atomic.Pointer[Options]
 	account Account
 	drains  drains
 }
 
 // New returns a dispatcher that accounts to account.
 func New(opt Options, account Account) *Dispatcher {
-	return &Dispatcher{opt: opt.withDefaults(), account: account}
+	d := &Dispatcher{account: account}
+	d.Configure(opt)
+	return d
+}
+
+// Configure sets what bounds the calls that begin from now on.
+func (d *Dispatcher) Configure(opt Options) {
+	opt = opt.withDefaults()
+	d.options.Store(&opt)
 }
 
 // run is the state of one call's attempts.
 type run struct {
 	*Dispatcher
+	opt      *Options
 	c        *call.Call
 	deadline time.Time
 	left     int    // attempts
@@ -100,7 +109,8 @@ type run struct {
 // Do sends c along its plan. On success the answer is the caller's; otherwise
 // the error says what was tried. c.Target, c.Attempts and c.Status are filled.
 func (d *Dispatcher) Do(c *call.Call) (call.Answer, *wire.Error) {
-	r := run{Dispatcher: d, c: c, deadline: c.Received.Add(d.opt.Deadline), left: d.opt.Attempts}
+	opt := d.options.Load()
+	r := run{Dispatcher: d, opt: opt, c: c, deadline: c.Received.Add(opt.Deadline), left: opt.Attempts}
 	if c.Once || !repeatable(c) {
 		r.left = 1
 	}

@@ -46,7 +46,7 @@ func (r *run) newLane(step int, pass call.Pass) *lane {
 	k.SentUp, k.Plan.N = c.SentUp, c.Plan.N
 	k.MaxTokens, k.Stepped = c.MaxTokens, c.Stepped
 	k.Trace = c.Trace
-	l.run = run{Dispatcher: r.Dispatcher, c: k, deadline: r.deadline, dead: r.dead, step: step, racing: &l.heard}
+	l.run = run{Dispatcher: r.Dispatcher, opt: r.opt, c: k, deadline: r.deadline, dead: r.dead, step: step, racing: &l.heard}
 	return l
 }
 

@@ -47,6 +47,36 @@ func TestRouteOfARefusedReloadLoadsWithTheNextOne(t *testing.T) {
 	}
 }
 
+// TestLimitsAreReloaded: attempts and timeouts hold from the next request on;
+// what a server is made with takes a restart, and the refusal says so.
+func TestLimitsAreReloaded(t *testing.T) {
+	t.Parallel()
+	with := func(more string) string {
+		return strings.Replace(config("http://127.0.0.1:1", "100"), "models:", `models:
+  patient: {targets: [{model: "demo/echo?fault=status_500"}, {model: demo/echo}]}
+  hanging: {targets: [{model: "demo/echo?fault=hang"}]}`, 1) + more
+	}
+	g := newGateway(t, with(""))
+	asks := func(model string, want int) {
+		t.Helper()
+		if status, body, _, err := g.chat(request(model, "hi", false)); status != want || err != nil {
+			t.Errorf("%s: status %d, %v: %s; want %d", model, status, err, body, want)
+		}
+	}
+	asks("patient", 200)
+	g.write(with("limits: {attempts: 1}\ntimeouts: {first_byte: 50ms}\n"))
+	if status := g.reload(); status != 200 {
+		t.Fatalf("reload answers %d:\n%s", status, g.output())
+	}
+	asks("patient", 502)
+	asks("hanging", 504)
+	g.write(with("limits: {max_body: 1MB}\n"))
+	if status, text := g.admire("POST", "/admin/reload", adminToken, ""); status < 400 || !strings.Contains(text, "limits.max_body") {
+		t.Errorf("another max_body: reload answers %d %s", status, text)
+	}
+	asks("patient", 502) // as before
+}
+
 func (g *gateway) reload() int {
 	g.t.Helper()
 	req, _ := http.NewRequest("POST", g.admin+"/admin/reload", nil)
