@@ -29,7 +29,8 @@ type Options struct {
 	Answers []Answer `json:"answers"`
 	// Leave out cases, by id or by its last element, with the reason.
 	Leave map[string]string `json:"leave"`
-	// Patience is how long one step may take, 0: ten seconds.
+	// Patience is how long one step may take, 0: thirty seconds, as the gateway
+	// gives an adapter to start.
 	Patience time.Duration `json:"-"`
 
 	only string // the one case that is wanted, with those that it builds on
@@ -46,7 +47,7 @@ type Answer struct {
 
 func (o *Options) defaults() {
 	if o.Patience <= 0 {
-		o.Patience = 10 * time.Second
+		o.Patience = 30 * time.Second
 	}
 	if o.Credential == "" {
 		o.Credential = "{secret}"
