@@ -43,9 +43,9 @@ run: build ## build, then serve the embedded default with a key for development
 
 # go vet is lint's: with tests it would look through all dependencies again.
 test: needs build ## run all tests, those with goroutines under the race detector
-	$(GO) test -vet=off -p $(AT_ONCE) -timeout 20m $(PLAIN)
-	$(GO) test -vet=off -p $(AT_ONCE) -timeout 20m -race $(RACE)
-	files="$(LEFT_OUT)"; $(GO) test -vet=off -timeout 20m \
+	$(GO) test -vet=off -p $(AT_ONCE) -timeout 30m $(PLAIN)
+	$(GO) test -vet=off -p $(AT_ONCE) -timeout 30m -race $(RACE)
+	files="$(LEFT_OUT)"; $(GO) test -vet=off -timeout 30m \
 		-run "^($$(sed -nE 's/^func (Test[A-Za-z0-9_]+).*/\1/p' $$files | paste -sd'|' -))\$$" $$(dirname $$files | sort -u | sed 's|^|./|')
 
 # Packages are fetched while lint works.
