@@ -17,6 +17,8 @@ func (d *hand) lead(ctx context.Context, b *call.Batch) (done bool, again time.D
 		return true, 0, nil
 	case b.State == call.BatchValidating:
 		switch err := d.validate(ctx, b); {
+		case errors.Is(err, errMoved):
+			return false, soon, nil
 		case err != nil:
 			return false, 0, err
 		case b.Native != nil:

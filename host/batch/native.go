@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -38,11 +39,12 @@ type Plan struct {
 	ID, Reservation call.ID // of its row, and of the reservation if it is the first of a group
 	Not             string  // why no provider's batch can have it, "": one can
 	Provider        string
+	Shape           Shape  // of its batches
 	Asked, Target   string // model
 	Chain           any    // comparable: the budgets that hold for it
 	Need            [3]int64
 	Price           *call.Price
-	Body            []byte
+	Body            []byte // in the shape's dialect, where that has one
 }
 
 // Group is what one reservation is for.
@@ -68,15 +70,17 @@ type Row struct {
 type Errand struct {
 	Provider, Batch string
 	Op              wire.Op
+	Dialect         wire.Dialect
 	Method, Path    string // as Ask has them
 	Body            []byte
-	File            *Sent     // to be uploaded, nil: none
+	File            *Sent     // in place of Body, nil: none
 	Into            io.Writer // takes the answer, nil: it is returned
 }
 
 // Sent is a file on its way to a provider.
 type Sent struct {
 	Name string
+	Type string // of a body that it is all of, "": it is sent in a form
 	Size int64
 	Open func(from int64) (io.ReadCloser, error)
 }
@@ -91,11 +95,12 @@ type hand struct {
 // errMoved says that another works on the batch by now.
 var errMoved = errors.New("the batch has been worked on by another")
 
-// move brings the batch to another stage, unless another has.
+// move brings the batch to another stage, unless another has, or has planned it
+// anew.
 func (d *hand) move(ctx context.Context, b *call.Batch, change func(*call.Batch)) error {
-	was := b.Native.Stage
+	was, plan := b.Native.Stage, b.Native.Input
 	now, err := d.store.ChangeBatch(ctx, b.ID, func(b *call.Batch) error {
-		if b.Native == nil || b.Native.Stage != was {
+		if b.Native == nil || b.Native.Stage != was || b.Native.Input != plan {
 			return errMoved
 		}
 		change(b)
@@ -115,6 +120,9 @@ func givenUp(b *call.Batch) bool { return time.Now().After(b.Expires.Add(giveUp)
 
 // native goes on with a batch that a provider carries out.
 func (d *hand) native(ctx context.Context, b *call.Batch) (done bool, again time.Duration, err error) {
+	if shapeOf(b.Native) == nil {
+		return false, 0, fmt.Errorf("cannot go on with batch %q at provider %q: this version does not know batches of shape %q", b.ID, b.Native.Provider, b.Native.Shape)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer context.AfterFunc(d.bg, cancel)()
 	defer cancel()

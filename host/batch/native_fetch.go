@@ -7,53 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
 	"github.com/signalbox-ai/signalbox/host/store"
 	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
-
-// label is the custom_id that a provider gets: it says of a result, wherever it
-// is read, which line it is of, who pays, and the row that it has in the ledger.
-type label struct {
-	n, group int
-	id       call.ID
-	custom   string
-}
-
-// String is n.group.id/custom.
-func (m label) String() string {
-	return strconv.Itoa(m.n) + "." + strconv.Itoa(m.group) + "." + m.id.String() + "/" + m.custom
-}
-
-func parseLabel(s string) (m label, ok bool) {
-	head, custom, ok := strings.Cut(s, "/")
-	if !ok {
-		return m, false
-	}
-	line, rest, _ := strings.Cut(head, ".")
-	group, id, _ := strings.Cut(rest, ".")
-	m.custom = custom
-	m.n, ok = whole(line)
-	if ok {
-		m.group, ok = whole(group)
-	}
-	if ok {
-		m.id, ok = call.ParseID(id)
-	}
-	return m, ok
-}
-
-// whole reads a number as it is written, and no other way.
-func whole(s string) (int, bool) {
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= 0 && n <= 1<<31 && strconv.Itoa(n) == s
-}
 
 // longestResult bounds a line of a provider's results.
 const longestResult = 64 << 20
@@ -62,8 +22,9 @@ const longestResult = 64 << 20
 type take struct {
 	*hand
 	b     *call.Batch
-	known map[int]int64 // what each line has cost that nothing is to be done about
-	spent [][3]int64    // by group
+	known map[int]int64  // what each line has cost that nothing is to be done about
+	names map[int]string // of lines whose labels have no room for them
+	spent [][3]int64     // by group
 	open  []store.LineChange
 }
 
@@ -74,11 +35,13 @@ func (d *hand) fetch(ctx context.Context, b *call.Batch) (time.Duration, error) 
 		return 0, err
 	}
 	t := &take{hand: d, b: b, known: known, spent: make([][3]int64, len(b.Native.Groups))}
-	for _, id := range [...]string{b.Native.Output, b.Native.Errors} {
-		if id == "" {
-			continue
+	if shapeOf(b.Native).layout().nameless {
+		if t.names, err = d.names(ctx, b); err != nil {
+			return 0, err
 		}
-		failed, err := t.file(ctx, id)
+	}
+	for _, e := range shapeOf(b.Native).results(b) {
+		failed, err := t.results(ctx, e)
 		if err != nil {
 			return 0, err
 		}
@@ -104,13 +67,9 @@ func (d *hand) fetch(ctx context.Context, b *call.Batch) (time.Duration, error) 
 
 // clear removes what lies at the provider; what cannot be is left.
 func (d *hand) clear(ctx context.Context, b *call.Batch) {
-	for _, id := range [...]string{b.Native.File, b.Native.Output, b.Native.Errors} {
-		if id == "" {
-			continue
-		}
-		_, failed := d.natives.Do(ctx, &Errand{Provider: b.Native.Provider, Batch: b.ID, Op: wire.OpFiles, Method: http.MethodDelete, Path: "/" + url.PathEscape(id)})
-		if failed != nil {
-			d.log.Info("a file of a batch stays at its provider", "batch", b.ID, "provider", b.Native.Provider, "file", id, "err", failed)
+	for _, e := range shapeOf(b.Native).remains(b) {
+		if _, failed := d.do(ctx, b, e); failed != nil {
+			d.log.Info("something of a batch stays at its provider", "batch", b.ID, "provider", b.Native.Provider, "path", e.Path, "err", failed)
 		}
 	}
 	if err := ignore(d.store.DeleteFile(ctx, keeper, b.Native.Input), call.ErrNoFile); err != nil {
@@ -118,15 +77,45 @@ func (d *hand) clear(ctx context.Context, b *call.Batch) {
 	}
 }
 
-// file reads one file of results. failed is what the provider says.
-func (t *take) file(ctx context.Context, id string) (failed *wire.Error, err error) {
+// names are the caller's ids of lines.
+func (d *hand) names(ctx context.Context, b *call.Batch) (map[int]string, error) {
+	names := map[int]string{}
+	file, err := d.store.ReadFile(ctx, b.Input, 0)
+	if errors.Is(err, call.ErrNoFile) {
+		d.log.Error("the input of a batch is gone: its results have numbers of lines in place of custom_ids", "batch", b.ID, "file", b.Input)
+		return names, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	l := newLines(file, d.options().MaxLine)
+	for n := 1; ; n++ {
+		text, err := l.next()
+		if errors.Is(err, io.EOF) {
+			return names, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var t struct {
+			ID string `json:"custom_id"`
+		}
+		if len(bytes.TrimSpace(text)) > 0 && json.Unmarshal(text, &t) == nil {
+			names[n] = t.ID
+		}
+	}
+}
+
+// results reads what e asks for. failed is what the provider says.
+func (t *take) results(ctx context.Context, e *Errand) (failed *wire.Error, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	pr, pw := io.Pipe()
+	e.Into = pw
 	asked := make(chan *wire.Error, 1)
 	go func() {
-		_, failed := t.natives.Do(ctx, &Errand{Provider: t.b.Native.Provider, Batch: t.b.ID, Op: wire.OpFiles, Method: http.MethodGet,
-			Path: "/" + url.PathEscape(id) + "/content", Into: pw})
+		_, failed := t.do(ctx, t.b, e)
 		if failed != nil {
 			pw.CloseWithError(errBroken)
 		} else {
@@ -142,6 +131,31 @@ func (t *take) file(ctx context.Context, id string) (failed *wire.Error, err err
 		return failed, nil
 	}
 	return nil, err
+}
+
+// firstLine reads the first line of what e asks for.
+func (d *hand) firstLine(ctx context.Context, b *call.Batch, e *Errand) ([]byte, *wire.Error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pr, pw := io.Pipe()
+	e.Into = pw
+	asked := make(chan *wire.Error, 1)
+	go func() {
+		_, failed := d.do(ctx, b, e)
+		pw.Close()
+		asked <- failed
+	}()
+	l := newLines(pr, longestResult)
+	text, err := l.next()
+	cancel()
+	_ = pr.Close()
+	if failed := <-asked; err != nil { // else it has been cut, as it was to be
+		if failed == nil {
+			failed = wire.Errorf(502, "bad_answer", "the provider's answer is empty")
+		}
+		return nil, failed
+	}
+	return text, nil
 }
 
 var errBroken = errors.New("the results broke off")
@@ -167,25 +181,28 @@ func (t *take) read(ctx context.Context, r io.Reader) error {
 
 // line takes in one result: its row in the ledger, and what is to be noted of it.
 func (t *take) line(text []byte, long bool) error {
-	var o outcome
-	if long || json.Unmarshal(text, &o) != nil {
-		t.log.Warn("a provider's result of a batch cannot be read", "batch", t.b.ID, "bytes", len(text), "too_long", long)
+	b := t.b
+	var a answered
+	err := errors.New("it is too long")
+	if !long {
+		a, err = shapeOf(b.Native).result(b, text)
+	}
+	if err == nil && a.group >= len(t.spent) {
+		err = fmt.Errorf("it is of no group of the batch: %d", a.group)
+	}
+	if err != nil {
+		t.log.Warn("a provider's result of a batch cannot be read", "batch", b.ID, "bytes", len(text), "err", err)
 		return nil
 	}
-	m, ok := parseLabel(o.Custom)
-	if !ok || m.group >= len(t.spent) || int64(m.n) > 1<<31 {
-		t.log.Warn("a provider's result is of no line of the batch", "batch", t.b.ID, "custom_id", o.Custom)
-		return nil
-	}
-	g := &t.b.Native.Groups[m.group]
-	row := Row{ID: m.id, Asked: g.Asked, Target: g.Target}
-	cost, done := t.known[m.n]
-	if o.Response != nil {
-		row.of(g, endpoint(t.b.Endpoint), o.Response)
+	g := &b.Native.Groups[a.group]
+	row := Row{ID: a.id, Asked: g.Asked, Target: g.Target}
+	cost, done := t.known[a.n]
+	if a.response != nil {
+		row.of(g, &a)
 		if !done {
 			cost = row.Cost
 		}
-		s := &t.spent[m.group]
+		s := &t.spent[a.group]
 		s[call.UnitUSD] += cost
 		s[call.UnitTokens] += row.Usage.Total()
 		s[call.UnitRequests]++
@@ -193,35 +210,46 @@ func (t *take) line(text []byte, long bool) error {
 	if done {
 		return nil
 	}
-	t.known[m.n] = cost
-	l := call.Line{Number: m.n, State: call.LineFailed, Cost: cost}
-	out := outcome{ID: lineID(t.b.ID, m.n), Custom: m.custom, Error: o.Error}
-	if o.Response != nil {
-		if err := t.natives.Books().Book(t.b, &row); err != nil {
+	t.known[a.n] = cost
+	l := call.Line{Number: a.n, State: call.LineFailed, Cost: cost}
+	out := outcome{ID: lineID(b.ID, a.n), Custom: t.name(&a.label), Error: a.err}
+	if a.response != nil {
+		if err := t.natives.Books().Book(b, &row); err != nil {
 			return err
 		}
-		out.Response = &outResponse{o.Response.Status, m.id.String(), o.Response.Body}
-		if o.Error == nil && row.Code == "" {
+		out.Response = &outResponse{a.response.Status, a.id.String(), a.response.Body}
+		if a.err == nil && row.Code == "" {
 			l.State = call.LineDone
 		}
 	}
 	l.Out = out.json()
-	t.open = append(t.open, t.ended(t.b, l))
+	t.open = append(t.open, t.ended(b, l))
 	return nil
 }
 
-// of reads what a request has come to and what it has cost.
-func (r *Row) of(g *call.NativeGroup, e *Endpoint, a *outResponse) {
-	if r.Status = a.Status; a.Status < 200 || a.Status > 299 {
-		r.Class, r.Code = wire.ClassOfStatus(a.Status), "upstream_"+strconv.Itoa(a.Status)
-		return
+// name is the caller's id of a line.
+func (t *take) name(m *label) string {
+	if t.names == nil {
+		return m.custom
 	}
-	u, ok := wire.ReadUsage(e.Dialect, a.Body)
-	r.Usage = u
+	if name, ok := t.names[m.n]; ok {
+		return name
+	}
+	return "line-" + strconv.Itoa(m.n)
+}
+
+func (a *outResponse) well() bool { return a.Status >= 200 && a.Status <= 299 }
+
+// of reads what a request has come to and what it has cost.
+func (r *Row) of(g *call.NativeGroup, a *answered) {
+	r.Usage = a.usage
+	if r.Status = a.response.Status; !a.response.well() {
+		r.Class, r.Code = wire.ClassOfStatus(r.Status), "upstream_"+strconv.Itoa(r.Status)
+	}
 	switch {
-	case ok && g.Price != nil:
-		r.Cost = g.Price.Cost(u)
-	case !ok: // it may have cost its part of what is reserved
+	case a.metered && g.Price != nil:
+		r.Cost = g.Price.Cost(a.usage)
+	case !a.metered && r.Code == "": // it may have cost its part of what is reserved
 		r.Cost, r.Estimated = (g.Need[call.UnitUSD]+g.Lines-1)/max(g.Lines, 1), true
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -26,12 +27,13 @@ const (
 // sheet is a batch as it would be sent to a provider.
 type sheet struct {
 	provider string
+	shape    Shape
 	groups   []call.NativeGroup
 	chains   []any // of groups
 	at       map[groupKey]int
 	refused  []refusal
-	lines    int64 // that are sent
-	file     string
+	lines    int64     // that are sent
+	file     call.File // a draft of this worker alone
 }
 
 type groupKey struct {
@@ -70,6 +72,11 @@ func (d *hand) leave(ctx context.Context, b *call.Batch, who *call.Principal, co
 	if err == nil {
 		err = d.entrust(ctx, b, s, who, count)
 	}
+	if err != nil { // unless it has become the batch's: then whoever voids that removes it
+		if derr := d.store.DiscardDraft(context.WithoutCancel(ctx), b.ID, s.file.ID); derr != nil {
+			d.log.Warn("what was to be sent of a batch stays until it is swept", "batch", b.ID, "file", s.file.ID, "err", derr)
+		}
+	}
 	if !errors.As(err, &why) {
 		return err == nil, err
 	}
@@ -83,37 +90,47 @@ func (d *hand) leave(ctx context.Context, b *call.Batch, who *call.Principal, co
 	return false, err
 }
 
-// sheet plans all lines of b and writes what is to be sent of them.
+// sheet plans all lines of b and writes what is to be sent of them. Two workers
+// that both take the batch to be theirs write files of their own, of which the
+// one is found that is entrusted to the provider.
 func (d *hand) sheet(ctx context.Context, b *call.Batch, who *call.Principal) (*sheet, error) {
+	now := time.Now().UTC()
+	s := &sheet{at: map[groupKey]int{}, file: call.File{ID: derived("file-", b.ID, "native", d.token), Tenant: keeper, Name: b.ID + ".jsonl",
+		Purpose: "batch", Created: now, Expires: b.Expires.Add(2 * giveUp)}}
 	if window := b.Expires.Sub(b.Created); window < nativeWindow {
-		return nil, unfit("providers take 24h, and completion_window is " + b.Window)
+		return s, unfit("providers take 24h, and completion_window is " + b.Window)
 	}
-	if time.Now().After(b.Expires) {
-		return nil, unfit("its completion_window is over")
-	}
-	s := &sheet{at: map[groupKey]int{}, file: derived("file-", b.ID, "native")}
-	if err := ignore(d.store.DeleteFile(ctx, keeper, s.file), call.ErrNoFile); err != nil {
-		return nil, err
+	if now.After(b.Expires) {
+		return s, unfit("its completion_window is over")
 	}
 	known, err := d.settled(ctx, b.ID)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	pr, pw := io.Pipe()
 	planned := make(chan error, 1)
 	go func() {
 		err := d.plan(ctx, b, who, s, known, pw)
+		if err == nil {
+			err = s.close(pw)
+		}
 		pw.CloseWithError(err)
 		planned <- err
 	}()
-	f := call.File{ID: s.file, Tenant: keeper, Name: b.ID + ".jsonl", Purpose: "batch", Created: time.Now().UTC(), Expires: b.Expires.Add(2 * giveUp)}
-	_, err = d.store.PutFile(ctx, f, pr)
+	file, err := d.store.DraftFile(ctx, s.file, pr)
 	_ = pr.Close()
 	if perr := <-planned; perr != nil && !errors.Is(perr, io.ErrClosedPipe) {
-		return nil, perr
+		return s, perr
 	}
-	if err == nil && s.lines == 0 {
+	if err != nil {
+		return s, err
+	}
+	s.file = file
+	switch f := shapes[s.shape].layout(); {
+	case s.lines == 0:
 		err = unfit("none of its requests is allowed")
+	case f.bytes > 0 && file.Size > f.bytes:
+		err = unfit(fmt.Sprintf("its requests come to %d bytes, and provider %q takes %d at most in a batch", file.Size, s.provider, f.bytes))
 	}
 	return s, err
 }
@@ -183,9 +200,11 @@ func (s *sheet) add(w io.Writer, n int, t *task, p *Plan) error {
 	case p.Not != "":
 		return unfit(p.Not)
 	case s.provider == "":
-		s.provider = p.Provider
+		s.provider, s.shape = p.Provider, p.Shape
 	case s.provider != p.Provider:
 		return unfit("its requests go to several providers: " + s.provider + " and " + p.Provider)
+	case s.shape != p.Shape:
+		return unfit("its requests go to batches of several kinds")
 	}
 	key := groupKey{p.Chain, p.Asked, p.Target}
 	at, ok := s.at[key]
@@ -203,11 +222,33 @@ func (s *sheet) add(w io.Writer, n int, t *task, p *Plan) error {
 	for u, n := range p.Need {
 		g.Need[u] += n
 	}
-	name := label{n, at, p.ID, t.ID}
-	line, err := json.Marshal(task{ID: name.String(), Method: t.Method, URL: t.URL, Body: compact(p.Body)})
-	if err == nil {
-		_, err = w.Write(append(line, '\n'))
+	return s.write(w, &label{n, at, p.ID, t.ID}, t, p.Body)
+}
+
+// write writes a line as its provider takes it.
+func (s *sheet) write(w io.Writer, name *label, t *task, body []byte) error {
+	sh := shapes[s.shape]
+	f := sh.layout()
+	if f.lines > 0 && s.lines > f.lines {
+		return unfit(fmt.Sprintf("it has more requests than the %d that provider %q takes in a batch", f.lines, s.provider))
 	}
+	before := f.between
+	if s.lines == 1 {
+		before = f.head
+	}
+	line, err := json.Marshal(sh.request(s.file.ID, name, t, compact(body)))
+	if err == nil {
+		_, err = w.Write(append([]byte(before), line...))
+	}
+	return err
+}
+
+// close ends what was written.
+func (s *sheet) close(w io.Writer) error {
+	if s.lines == 0 {
+		return nil
+	}
+	_, err := io.WriteString(w, shapes[s.shape].layout().tail)
 	return err
 }
 
@@ -223,19 +264,23 @@ func compact(body []byte) []byte {
 // entrust reserves what s may cost, in a way that a crash at any point leaves
 // either nothing reserved or all of it known to whoever goes on.
 func (d *hand) entrust(ctx context.Context, b *call.Batch, s *sheet, who *call.Principal, count int) (err error) {
-	now := time.Now().UTC()
-	*b, err = d.store.ChangeBatch(ctx, b.ID, func(b *call.Batch) error {
-		if b.State != call.BatchValidating {
+	how, now := shapes[s.shape].layout(), time.Now().UTC()
+	changed, err := d.store.EndBatch(ctx, b.ID, []call.File{s.file}, func(b *call.Batch) error {
+		if b.State != call.BatchValidating || b.Native != nil {
 			return errMoved
 		}
 		b.State, b.Begun, b.Lines = call.BatchRunning, now, int64(count)
-		b.Native = &call.Native{Provider: s.provider, Stage: call.NativeReserving, Input: s.file, Planned: now, Groups: s.groups, Total: s.lines,
+		b.Native = &call.Native{Provider: s.provider, Shape: string(s.shape), Stage: call.NativeReserving, Input: s.file.ID, Planned: now, Groups: s.groups, Total: s.lines,
 			Org: who.Org, Project: who.Project, Team: who.Team, User: who.User}
+		if !how.uploads {
+			b.Native.Size = s.file.Size
+		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	*b = changed
 	groups := make([]Group, len(s.groups))
 	for i := range s.groups {
 		groups[i] = Group{s.groups[i].ID, s.chains[i], s.groups[i].Need}
@@ -253,7 +298,11 @@ func (d *hand) entrust(ctx context.Context, b *call.Batch, s *sheet, who *call.P
 	if err := d.refuse(ctx, b, s.refused); err != nil {
 		return err
 	}
-	return d.move(ctx, b, func(b *call.Batch) { b.Native.Stage = call.NativeUploading })
+	return d.move(ctx, b, func(b *call.Batch) {
+		if b.Native.Stage = call.NativeCreating; how.uploads {
+			b.Native.Stage = call.NativeUploading
+		}
+	})
 }
 
 // refuse notes the lines that are not sent.
@@ -269,8 +318,12 @@ func (d *hand) refuse(ctx context.Context, b *call.Batch, list []refusal) error 
 			out := outcome{ID: lineID(b.ID, r.n), Custom: r.custom, Response: &outResponse{r.err.Status, r.id.String(), wire.AppendError(nil, e.Dialect, r.err, r.id.String())}}
 			changes = append(changes, d.ended(b, call.Line{Number: r.n, State: call.LineFailed, Out: out.json()}))
 		}
-		if _, err := d.store.Note(ctx, changes); err != nil {
+		counted, err := d.store.Note(ctx, changes)
+		if err != nil {
 			return err
+		}
+		if slices.Contains(counted, false) {
+			return errMoved
 		}
 		list = list[len(changes):]
 		d.figures.failed.Add(int64(len(changes)))

@@ -65,8 +65,10 @@ const (
 // Native is a batch in the hands of a provider.
 type Native struct {
 	Provider string
+	Shape    string // the kind of its batches, as host/batch has them
 	Stage    NativeStage
 	Input    string // the file of what is sent to it
+	Size     int64  // of that, where it is sent with the order
 	File     string // that file, and all that follows, as the provider calls it
 	Batch    string
 	Output   string

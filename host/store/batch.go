@@ -73,7 +73,7 @@ type Lines interface {
 	AddChunks(ctx context.Context, chunks []call.Chunk) error
 	Chunks(ctx context.Context, batch string) ([]call.Chunk, error)
 	// TakeChunk gives the chunk to token for lease. false: it is done, or another
-	// holds it, as it says.
+	// holds it, as it says. Chunk -1 is done only once its batch is over.
 	TakeChunk(ctx context.Context, s call.Step, token string, lease time.Duration) (call.Chunk, bool, error)
 	// HoldChunk prolongs that; false: another has it by now.
 	HoldChunk(ctx context.Context, s call.Step, token string, lease time.Duration) (bool, error)

@@ -51,10 +51,11 @@ func (s *Store) Chunks(ctx context.Context, batch string) ([]call.Chunk, error) 
 	return all, nil
 }
 
-// TakeChunk implements store.Lines.
+// TakeChunk implements store.Lines. What goes before and after all lines is not
+// done while the batch is not over, whatever an older run has noted.
 func (s *Store) TakeChunk(ctx context.Context, st call.Step, token string, lease time.Duration) (c call.Chunk, ok bool, err error) {
-	n, err := s.exec(ctx, `UPDATE batch_chunk SET token = $1, node = $2, until = {now} + $3
-		WHERE batch = $4 AND n = $5 AND done = 0 AND until <= {now}`, token, s.opt.Node, lease.Milliseconds(), st.Batch, st.Chunk)
+	n, err := s.exec(ctx, `UPDATE batch_chunk SET token = $1, node = $2, until = {now} + $3, done = 0
+		WHERE batch = $4 AND n = $5 AND until <= {now} AND (done = 0 OR n = -1 AND EXISTS (SELECT 1 FROM batch WHERE id = $4 AND ended = 0))`, token, s.opt.Node, lease.Milliseconds(), st.Batch, st.Chunk)
 	var all []call.Chunk
 	if err == nil {
 		all, err = list(ctx, s, readChunk, chunkColumns+" FROM batch_chunk WHERE batch = $1 AND n = $2", st.Batch, st.Chunk)
