@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -90,16 +91,12 @@ func (h *Host) planNative(f *flight, out batch.Plan) (batch.Plan, *wire.Error) {
 	}
 	cand := &f.Candidates[f.Plan.Attempts[0].Index]
 	t, p := cand.Target, cand.Target.Provider
-	ep := p.Endpoint(f.Op, f.Dialect)
-	switch files, batches := p.Endpoint(wire.OpFiles, wire.OpenAIFiles), p.Endpoint(wire.OpBatches, wire.OpenAIBatches); {
-	case files == nil || batches == nil:
-		out.Not = fmt.Sprintf("provider %q, where some of its requests go, has none", p.Name)
-	case ep == nil || !ep.Direct():
-		out.Not = fmt.Sprintf("provider %q speaks another dialect than some of its requests", p.Name)
-	}
-	if out.Not != "" {
+	kind, why := batchKindOf(p, f.Op, f.Dialect)
+	if kind == nil {
+		out.Not = why
 		return out, nil
 	}
+	out.Shape = kind.shape
 	out.Provider, out.Asked, out.Target = p.Name, f.Model.Name, t.Name
 	if f.chain != nil {
 		out.Chain = f.chain
@@ -113,8 +110,82 @@ func (h *Host) planNative(f *flight, out batch.Plan) (batch.Plan, *wire.Error) {
 		}
 		out.Need[call.UnitUSD] = bound
 	}
-	out.Body = dispatch.Body(&f.Call, t, ep)
-	return out, nil
+	out.Body, err = kind.body(f, t)
+	return out, err
+}
+
+// batchKind is a kind of batches that providers have.
+type batchKind struct {
+	shape   batch.Shape
+	needs   []provided   // of a provider that has it
+	dialect wire.Dialect // of its requests, NoDialect: each batch's own
+}
+
+// provided is something that a provider may serve.
+type provided struct {
+	op      wire.Op
+	dialect wire.Dialect
+}
+
+var batchKinds = [...]batchKind{
+	{batch.Files, []provided{{wire.OpFiles, wire.OpenAIFiles}, {wire.OpBatches, wire.OpenAIBatches}}, wire.NoDialect},
+	{batch.Messages, []provided{{wire.OpBatches, wire.AnthropicMessages}, {wire.OpChat, wire.AnthropicMessages}}, wire.AnthropicMessages},
+}
+
+// batchKindOf is the kind of batches that p has for requests of op in dialect
+// d, nil: none, and why.
+func batchKindOf(p *call.Provider, op wire.Op, d wire.Dialect) (_ *batchKind, why string) {
+	why = fmt.Sprintf("provider %q, where some of its requests go, has none", p.Name)
+	for i := range batchKinds {
+		k := &batchKinds[i]
+		if slices.ContainsFunc(k.needs, func(n provided) bool { return p.Endpoint(n.op, n.dialect) == nil }) {
+			continue
+		}
+		if k.takes(p, op, d) {
+			return k, ""
+		}
+		why = fmt.Sprintf("provider %q speaks another dialect than some of its requests", p.Name)
+	}
+	return nil, why
+}
+
+// takes reports whether requests of op in dialect d can be in a batch of p.
+func (k *batchKind) takes(p *call.Provider, op wire.Op, d wire.Dialect) bool {
+	own := d
+	if k.dialect != wire.NoDialect {
+		own = k.dialect
+	}
+	if ep := p.Endpoint(op, own); ep == nil || !ep.Direct() {
+		return false
+	}
+	_, translates := wire.Translate(d, own)
+	return own == d || op == wire.OpChat && translates
+}
+
+// body is what a batch has of f that goes to t.
+func (k *batchKind) body(f *flight, t *call.Target) ([]byte, *wire.Error) {
+	own := f.Dialect
+	if k.dialect != wire.NoDialect {
+		own = k.dialect
+	}
+	ep := t.Provider.Endpoint(f.Op, own)
+	if own == f.Dialect {
+		return dispatch.Body(&f.Call, t, ep), nil
+	}
+	model := t.Model
+	if m, ok := ep.Models[model]; ok {
+		model = m
+	}
+	tr, _ := wire.Translate(f.Dialect, own)
+	body, _, err := tr.Request(nil, dispatch.Body(&f.Call, t, t.Provider.Endpoint(f.Op, f.Dialect)), model)
+	if err == nil {
+		return body, nil
+	}
+	var said *wire.Error
+	if errors.As(err, &said) {
+		return nil, said
+	}
+	return nil, wire.Errorf(400, "invalid_request", "the request cannot be translated: %v", err)
 }
 
 // unlike says what of a request no batch of a provider does.
@@ -154,11 +225,8 @@ func batchPrice(p *call.Price) *call.Price {
 
 // Do implements batch.Native.
 func (n nativeBatches) Do(ctx context.Context, e *batch.Errand) ([]byte, *wire.Error) {
-	in := &innerCall{Principal: errands, Op: e.Op, Dialect: wire.OpenAIBatches, Method: e.Method, Path: e.Path, Provider: e.Provider,
+	in := &innerCall{Principal: errands, Op: e.Op, Dialect: e.Dialect, Method: e.Method, Path: e.Path, Provider: e.Provider,
 		Body: e.Body, Origin: "batch/" + e.Batch, Decision: permitted, Once: true, Low: true}
-	if e.Op == wire.OpFiles {
-		in.Dialect = wire.OpenAIFiles
-	}
 	if e.File != nil {
 		form, err := newSentForm(e.File)
 		if err != nil {
@@ -179,13 +247,17 @@ func (n nativeBatches) Do(ctx context.Context, e *batch.Errand) ([]byte, *wire.E
 	return nil, err
 }
 
-// sentForm is a file of requests as the form that it is uploaded in.
+// sentForm is a file of requests as the form that it is uploaded in, or as it is.
 type sentForm struct {
 	head, tail []byte
 	file       *batch.Sent
 }
 
 func newSentForm(file *batch.Sent) (*innerForm, error) {
+	facts := func(f *scan.Facts) { f.Reset() }
+	if file.Type != "" {
+		return &innerForm{ContentType: file.Type, Upload: &sentForm{file: file}, Facts: facts}, nil
+	}
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	if err := w.WriteField("purpose", "batch"); err != nil {
@@ -200,7 +272,6 @@ func newSentForm(file *batch.Sent) (*innerForm, error) {
 		return nil, err
 	}
 	s.tail = bytes.Clone(b.Bytes()[len(s.head):])
-	facts := func(f *scan.Facts) { f.Reset() }
 	return &innerForm{ContentType: w.FormDataContentType(), Upload: s, Facts: facts}, nil
 }
 

@@ -167,10 +167,10 @@ func (a *answered) succeeded(b *call.Batch, message []byte) {
 	d := endpoint(b.Endpoint).Dialect
 	a.usage, a.metered = wire.ReadUsage(wire.AnthropicMessages, message)
 	a.response = &outResponse{Status: http.StatusOK, Body: message}
-	if d == wire.AnthropicMessages {
+	tr, ok := wire.Translate(d, wire.AnthropicMessages) // it has translated the request
+	if !ok {
 		return
 	}
-	tr, _ := wire.Translate(d, wire.AnthropicMessages) // it has translated the request
 	_, model, _ := strings.Cut(b.Native.Groups[a.group].Target, "/")
 	body, _, err := tr.Response(nil, message, model)
 	if err != nil { // it is paid for all the same

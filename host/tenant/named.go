@@ -120,7 +120,13 @@ func cursors(query, kind string) (refs []Ref, _ *wire.Error) {
 
 // Reads reports whether what c answers has to be looked into.
 func Reads(c *call.Call) bool {
-	return c.Op == wire.OpBatches || c.Op == wire.OpFiles && parse(c.Path).action == ""
+	switch c.Op {
+	case wire.OpBatches:
+		return parse(c.Path).action != "results" // which hold answers, and may be long
+	case wire.OpFiles:
+		return parse(c.Path).action == ""
+	}
+	return false
 }
 
 // Lists reports whether c asks for a list of objects.

@@ -30,6 +30,7 @@ type config struct {
 	Bearer  bool              `json:"bearer" doc:"send the credential as Authorization: Bearer, as OAuth tokens and some services want it, in place of x-api-key"`
 	Headers map[string]string `json:"headers" doc:"further headers with fixed values"`
 	Models  map[string]string `json:"models" doc:"model as asked for → as the service calls it"`
+	Batches *bool             `json:"batches" doc:"whether the service has batches of messages, which the gateway leaves batches to; default true of Anthropic's own API, else false"`
 }
 
 // Manifest implements provider.Provider.
@@ -44,6 +45,7 @@ func (anthropic) Manifest() provider.Manifest {
 			{Op: wire.OpChat, Dialect: wire.OpenAIResponses},
 			{Op: wire.OpChat, Dialect: wire.GeminiGenerate},
 			{Op: wire.OpCountTokens, Dialect: wire.AnthropicMessages},
+			{Op: wire.OpBatches, Dialect: wire.AnthropicMessages},
 			{Op: wire.OpPass, Dialect: wire.Raw},
 		},
 	}
@@ -71,6 +73,9 @@ func (anthropic) Configure(cfg provider.Config) (*provider.Setup, error) {
 		lease(wire.OpCountTokens, wire.AnthropicMessages, "/v1/messages/count_tokens"),
 		lease(wire.OpPass, wire.Raw, "{path}"),
 	}}
+	if c.Batches == nil && base == defaultBase || c.Batches != nil && *c.Batches {
+		setup.Leases = append(setup.Leases, lease(wire.OpBatches, wire.AnthropicMessages, "/v1/messages/batches{path}"))
+	}
 	if base != defaultBase {
 		setup.Models = []provider.Model{} // another service, whose models are its own
 	}
