@@ -42,7 +42,7 @@ type batcher struct {
 }
 
 func newBatcher(t *testing.T) *batcher {
-	b := &batcher{t: t, files: map[string]string{}, ids: map[string]int{}, calls: map[string]int{}, stalls: map[string]chan struct{}{}, reached: make(chan string, 100)}
+	b := bareBatcher(t)
 	m := http.NewServeMux()
 	m.HandleFunc("POST /v1/files", b.wait(b.upload))
 	m.HandleFunc("GET /v1/files/{id}/content", b.wait(b.content))
@@ -51,13 +51,23 @@ func newBatcher(t *testing.T) *batcher {
 	m.HandleFunc("GET /v1/batches", b.wait(b.list))
 	m.HandleFunc("GET /v1/batches/{id}", b.wait(b.get))
 	m.HandleFunc("POST /v1/batches/{id}/cancel", b.wait(b.cancel))
+	b.open(m)
+	return b
+}
+
+// bareBatcher is one that serves nothing yet.
+func bareBatcher(t *testing.T) *batcher {
+	return &batcher{t: t, files: map[string]string{}, ids: map[string]int{}, calls: map[string]int{}, stalls: map[string]chan struct{}{}, reached: make(chan string, 100)}
+}
+
+// open serves m.
+func (b *batcher) open(m *http.ServeMux) {
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		b.note(r.Method + " " + r.URL.Path)
 		http.Error(w, `{"error":{"message":"there is no such path","type":"invalid_request_error"}}`, 404)
 	})
 	b.door = httptest.NewServer(m)
-	t.Cleanup(func() { b.door.CloseClientConnections(); b.door.Close() })
-	return b
+	b.t.Cleanup(func() { b.door.CloseClientConnections(); b.door.Close() })
 }
 
 // wait counts calls and lets those wait that are to.
@@ -130,6 +140,11 @@ func (b *batcher) content(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
+	b.halves(w, r, text)
+}
+
+// halves answers with text, and may be stalled amid it.
+func (b *batcher) halves(w http.ResponseWriter, r *http.Request, text string) {
 	half := len(text) / 2
 	_, _ = io.WriteString(w, text[:half])
 	w.(http.Flusher).Flush()

@@ -117,6 +117,19 @@ func TestWhatARequestNames(t *testing.T) {
 	f(c, "too_many_references")
 }
 
+// TestReads: results, which may be long, are not held to be looked into.
+func TestReads(t *testing.T) {
+	for _, c := range []struct {
+		op   wire.Op
+		path string
+		want bool
+	}{{wire.OpBatches, "/b", true}, {wire.OpBatches, "", true}, {wire.OpBatches, "/b/results", false}, {wire.OpFiles, "/f", true}, {wire.OpFiles, "/f/content", false}, {wire.OpChat, "", false}} {
+		if got := tenant.Reads(request(c.op, "GET", c.path)); got != c.want {
+			t.Errorf("%s %q: %t", c.op, c.path, got)
+		}
+	}
+}
+
 func TestNothingNamedAllocatesNothing(t *testing.T) {
 	c := request(wire.OpChat, "", "")
 	if n := testing.AllocsPerRun(100, func() {

@@ -312,6 +312,20 @@ func batchChunks(t *testing.T, open Opener) {
 		t.Error(left, err)
 	}
 	take("d", time.Hour, false)
+	first := call.Step{Batch: "batch_1", Chunk: -1}
+	for _, over := range []bool{false, false, true} { // the first part is never done before the batch is over
+		if over {
+			if _, err := b.ChangeBatch(ctx, "batch_1", func(x *call.Batch) error { x.State, x.Completed = call.BatchCompleted, noon; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c, ok, err := b.TakeChunk(ctx, first, "e", time.Hour); err != nil || ok == over || c.Done != over {
+			t.Errorf("of a batch that is over (%t) the first part is taken: %v, %+v, %v", over, ok, c, err)
+		}
+		if _, err := b.LeaveChunk(ctx, first, "e", true); err != nil {
+			t.Error(err)
+		}
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	winners := 0

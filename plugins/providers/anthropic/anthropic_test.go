@@ -92,7 +92,7 @@ func fails(status int, typ, text string) func(http.ResponseWriter, *sdk.MessageN
 }
 
 func TestLease(t *testing.T) {
-	f := func(config string, want provider.Lease) {
+	f := func(config string, batches bool, want provider.Lease) {
 		t.Helper()
 		setup, err := anthropic{}.Configure(provider.Config{JSON: json.RawMessage(config)})
 		if err != nil {
@@ -100,20 +100,27 @@ func TestLease(t *testing.T) {
 		}
 		want.Errors, want.PassHeaders, want.Rate = rules, []string{"anthropic-version", "anthropic-beta"}, rate
 		base := want.URL
-		for i, e := range []struct {
+		type endpoint struct {
 			op   wire.Op
 			d    wire.Dialect
 			path string
-		}{{wire.OpChat, wire.AnthropicMessages, "/v1/messages"}, {wire.OpCountTokens, wire.AnthropicMessages, "/v1/messages/count_tokens"}, {wire.OpPass, wire.Raw, "{path}"}} {
+		}
+		all := []endpoint{{wire.OpChat, wire.AnthropicMessages, "/v1/messages"}, {wire.OpCountTokens, wire.AnthropicMessages, "/v1/messages/count_tokens"}, {wire.OpPass, wire.Raw, "{path}"}}
+		if batches {
+			all = append(all, endpoint{wire.OpBatches, wire.AnthropicMessages, "/v1/messages/batches{path}"})
+		}
+		for i, e := range all {
 			want.Op, want.Dialect, want.URL = e.op, e.d, base+e.path
-			if len(setup.Leases) != 3 || !reflect.DeepEqual(setup.Leases[i], want) {
+			if len(setup.Leases) != len(all) || !reflect.DeepEqual(setup.Leases[i], want) {
 				t.Errorf("got %+v; want %+v", setup.Leases, want)
 			}
 		}
 	}
-	f(``, provider.Lease{URL: "https://api.anthropic.com",
-		Headers: []provider.Header{provider.Key("x-api-key"), provider.Static("anthropic-version", "2023-06-01")}})
-	f(`{"base_url":"https://api.z.ai/api/anthropic/v1/","version":"2024-01-01","beta":["a","b"],"bearer":true,"headers":{"x-b":"2","x-a":"1"},"models":{"fast":"glm"}}`,
+	usual := []provider.Header{provider.Key("x-api-key"), provider.Static("anthropic-version", "2023-06-01")}
+	f(``, true, provider.Lease{URL: "https://api.anthropic.com", Headers: usual})
+	f(`{"batches":false}`, false, provider.Lease{URL: "https://api.anthropic.com", Headers: usual})
+	f(`{"base_url":"https://copy.example","batches":true}`, true, provider.Lease{URL: "https://copy.example", Headers: usual})
+	f(`{"base_url":"https://api.z.ai/api/anthropic/v1/","version":"2024-01-01","beta":["a","b"],"bearer":true,"headers":{"x-b":"2","x-a":"1"},"models":{"fast":"glm"}}`, false,
 		provider.Lease{URL: "https://api.z.ai/api/anthropic", Models: map[string]string{"fast": "glm"}, Headers: []provider.Header{
 			provider.Bearer(), provider.Static("anthropic-version", "2024-01-01"), provider.Static("anthropic-beta", "a,b"),
 			provider.Static("x-a", "1"), provider.Static("x-b", "2")}})
