@@ -95,12 +95,12 @@ type hand struct {
 // errMoved says that another works on the batch by now.
 var errMoved = errors.New("the batch has been worked on by another")
 
-// move brings the batch to another stage, unless another has, or has planned it
-// anew.
+// move brings the batch to another stage, unless another has, has planned it
+// anew or has asked the provider for it.
 func (d *hand) move(ctx context.Context, b *call.Batch, change func(*call.Batch)) error {
-	was, plan := b.Native.Stage, b.Native.Input
+	was, plan, asked := b.Native.Stage, b.Native.Input, b.Native.Asked
 	now, err := d.store.ChangeBatch(ctx, b.ID, func(b *call.Batch) error {
-		if b.Native == nil || b.Native.Stage != was || b.Native.Input != plan {
+		if b.Native == nil || b.Native.Stage != was || b.Native.Input != plan || !b.Native.Asked.Equal(asked) {
 			return errMoved
 		}
 		change(b)

@@ -346,6 +346,24 @@ func TestMessagesOrderIsLost(t *testing.T) {
 	create(h, b, false, 3)
 }
 
+// TestMessagesAskedByTwo: one that was taken for dead before it has asked does
+// not ask beside the other.
+func TestMessagesAskedByTwo(t *testing.T) {
+	o := newOffice(t)
+	m := newMessenger(o)
+	h, b := o.planned(3)
+	slow := *b
+	native := *b.Native
+	slow.Native = &native
+	m.lose = true
+	if again, err := h.createAt(t.Context(), b); err != nil || again == 0 {
+		t.Fatal(again, err)
+	}
+	if _, err := (&hand{o.Desk, "slow"}).createAt(t.Context(), &slow); !errors.Is(err, errMoved) || len(m.orders) != 1 {
+		t.Errorf("%v, %d orders", err, len(m.orders))
+	}
+}
+
 // TestMessagesInDoubtIsLost: one of which it never becomes clear whether it was
 // made is paid for, once.
 func TestMessagesInDoubtIsLost(t *testing.T) {
