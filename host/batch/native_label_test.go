@@ -23,3 +23,16 @@ func FuzzLabel(f *testing.F) {
 		}
 	})
 }
+
+// FuzzShortLabel: as FuzzLabel.
+func FuzzShortLabel(f *testing.F) {
+	f.Add(label{n: 99999, group: 63, id: call.ID(1 << 60)}.short("0123456789abcdef01234567"))
+	f.Add("-0-" + call.ID(1).String() + "-t")
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, tag := range []string{"t", "0123456789abcdef01234567"} {
+			if l, ok := parseShort(s, tag); ok && l.short(tag) != s {
+				t.Errorf("%q reads as %+v, which is %q", s, l, l.short(tag))
+			}
+		}
+	})
+}

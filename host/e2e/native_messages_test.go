@@ -192,7 +192,7 @@ func TestNativeMessagesAreRefused(t *testing.T) {
 	t.Parallel()
 	up := newMessenger(t)
 	g := newGateway(t, up.config("1000")+"batches: {mode: native}\n")
-	up.refuse = "billing_error"
+	up.refuse = "invalid_request_error"
 	a := g.over(g.native(g.upload(batchInput(3))).ID)
 	if a.Status != "failed" || a.Errors == nil || len(a.Errors.Data) == 0 || up.created != 0 {
 		t.Errorf("it ended as %+v", a)
