@@ -19,7 +19,7 @@ import (
 func TestNativeMessages(t *testing.T) {
 	t.Parallel()
 	up := newMessenger(t)
-	g := newGateway(t, up.config("1000"))
+	g := newGateway(t, up.config("1000")+"budget: {unbounded_usd: 5}\n") // which is for what callers make of a provider, not for this
 	const lines = 300
 	a := g.over(g.native(g.upload(strings.Replace(batchInput(lines), `line 7"`, `faulty"`, 1))).ID)
 	up.check(g, a, lines, map[string]int{"": lines - 1, "400": 1})
