@@ -21,6 +21,7 @@ type messenger struct {
 	orders []*ordered
 	lose   bool   // the answers to orders are lost
 	words  string // the status of all batches
+	not    string // why no batch can have a request
 }
 
 // ordered is a batch that was made.
@@ -39,6 +40,7 @@ func newMessenger(o *office) *messenger {
 
 func (m *messenger) Plan(r *Request) (Plan, *wire.Error) {
 	p, err := m.vendor.Plan(r)
+	p.Not = m.not
 	p.Shape, p.Body = Messages, []byte(`{"model": "m", "max_tokens": 5, "messages": []}`)
 	return p, err
 }

@@ -83,10 +83,16 @@ func (d *hand) leave(ctx context.Context, b *call.Batch, who *call.Principal, co
 	if b.Mode == call.BatchNative {
 		return true, d.fail(ctx, b, []Fault{{Code: "batch_not_native", Message: "No provider can carry out the batch: " + string(why) + ". Leave x-signalbox-batch out to have the gateway do it."}})
 	}
-	*b, err = d.store.ChangeBatch(ctx, b.ID, func(b *call.Batch) error {
+	changed, err := d.store.ChangeBatch(ctx, b.ID, func(b *call.Batch) error {
+		if b.State != call.BatchValidating || b.Native != nil {
+			return errMoved
+		}
 		b.Mode, b.Why = call.BatchGateway, string(why)
 		return nil
 	})
+	if err == nil {
+		*b = changed
+	}
 	return false, err
 }
 
@@ -266,7 +272,7 @@ func compact(body []byte) []byte {
 func (d *hand) entrust(ctx context.Context, b *call.Batch, s *sheet, who *call.Principal, count int) (err error) {
 	how, now := shapes[s.shape].layout(), time.Now().UTC()
 	changed, err := d.store.EndBatch(ctx, b.ID, []call.File{s.file}, func(b *call.Batch) error {
-		if b.State != call.BatchValidating || b.Native != nil {
+		if b.State != call.BatchValidating || b.Native != nil || b.Mode == call.BatchGateway { // as another has decided
 			return errMoved
 		}
 		b.State, b.Begun, b.Lines = call.BatchRunning, now, int64(count)

@@ -51,6 +51,46 @@ func TestPlannedByTwo(t *testing.T) {
 	}
 }
 
+// TestDecidedByTwo: where two judge differently who is to carry a batch out, as
+// the configuration has changed between them, the first has decided.
+func TestDecidedByTwo(t *testing.T) {
+	o := newOffice(t)
+	m := newMessenger(o)
+	who := &call.Principal{KeyID: "k"}
+	h, b := o.planned(3)
+	late := *b
+	late.Native, late.State, late.Mode = nil, call.BatchValidating, call.BatchAuto
+	m.not = "it is not fit any more"
+	if err := (&hand{o.Desk, "late"}).validate(t.Context(), &late); !errors.Is(err, errMoved) {
+		t.Errorf("the gateway takes what a provider has: %v", err)
+	}
+	now, err := o.store.Batch(t.Context(), b.ID)
+	if err != nil || now.Mode != call.BatchAuto || now.Native == nil {
+		t.Errorf("it has become %+v, %v", now, err)
+	}
+	if left, err := h.undone(t.Context(), b.ID); err != nil || left != 0 {
+		t.Errorf("%d parts are to be done by the gateway, %v", left, err)
+	}
+
+	h, b = o.lead(o.chat(3))
+	late = *b
+	m.not = ""
+	s, err := h.sheet(t.Context(), &late, who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.not = "it is not fit any more"
+	if left, err := h.leave(t.Context(), b, who, 3); left || err != nil {
+		t.Fatal(left, err)
+	}
+	if err := (&hand{o.Desk, "late"}).entrust(t.Context(), &late, s, who, 3); !errors.Is(err, errMoved) {
+		t.Errorf("a provider gets what the gateway carries out: %v", err)
+	}
+	if held, _, _ := m.sums(); held != 3*needed {
+		t.Errorf("%d is held; want what the first needs", held)
+	}
+}
+
 // TestPlannedAnew: a worker that was taken for dead amid a plan does not go on
 // with that of another.
 func TestPlannedAnew(t *testing.T) {
