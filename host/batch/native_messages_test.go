@@ -224,6 +224,13 @@ func TestMessages(t *testing.T) {
 	if held != 0 || spent != cost || booked != cost || len(m.orders) != 1 {
 		t.Errorf("%d is held, %d spent, %d booked, by %d orders", held, spent, booked, len(m.orders))
 	}
+	var used wire.Usage
+	for _, r := range m.rows {
+		used.Add(&r.Usage)
+	}
+	if used != (wire.Usage{Input: 1, Output: 2}) || len(m.rows) != 2 {
+		t.Errorf("%d rows say that %+v was used; want one of what succeeded, one of the error", len(m.rows), used)
+	}
 	lines := o.lines(v)
 	want := map[string]string{"id0, of the caller": "", "id1, of the caller": "404", "id2, of the caller": "batch_expired", "id3, of the caller": "batch_cancelled"}
 	if fmt.Sprint(lines) != fmt.Sprint(want) || v.Counts.Completed != 1 {
