@@ -28,11 +28,14 @@ const (
 	OpPass     // the provider's own API as it is
 	OpPipeline // several steps as one call; the gateway's own
 	OpTool     // a call of an MCP server's tool; the gateway's own
-	NumOps     // one past the last operation
+	// OpCredential is a GET that costs nothing and that a good credential alone
+	// is answered to: a list of models, say. The gateway asks it, no caller does.
+	OpCredential
+	NumOps // one past the last operation
 )
 
 var opNames = [NumOps]string{"", "chat", "embeddings", "completions", "count-tokens", "images", "image-edits", "speech",
-	"transcription", "translation", "moderation", "rerank", "files", "batches", "realtime", "pass", "pipeline", "tool"}
+	"transcription", "translation", "moderation", "rerank", "files", "batches", "realtime", "pass", "pipeline", "tool", "credential"}
 
 // String returns the stable name, "" for OpNone.
 func (o Op) String() string { return nameOf(opNames[:], int(o)) }

@@ -47,6 +47,7 @@ func (anthropic) Manifest() provider.Manifest {
 			{Op: wire.OpCountTokens, Dialect: wire.AnthropicMessages},
 			{Op: wire.OpBatches, Dialect: wire.AnthropicMessages},
 			{Op: wire.OpPass, Dialect: wire.Raw},
+			{Op: wire.OpCredential, Dialect: wire.Raw},
 		},
 	}
 }
@@ -72,6 +73,7 @@ func (anthropic) Configure(cfg provider.Config) (*provider.Setup, error) {
 		lease(wire.OpChat, wire.AnthropicMessages, "/v1/messages"),
 		lease(wire.OpCountTokens, wire.AnthropicMessages, "/v1/messages/count_tokens"),
 		lease(wire.OpPass, wire.Raw, "{path}"),
+		lease(wire.OpCredential, wire.Raw, "/v1/models?limit=1"),
 	}}
 	if c.Batches == nil && base == defaultBase || c.Batches != nil && *c.Batches {
 		setup.Leases = append(setup.Leases, lease(wire.OpBatches, wire.AnthropicMessages, "/v1/messages/batches{path}"))

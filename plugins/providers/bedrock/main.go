@@ -53,6 +53,7 @@ func (*bedrock) Manifest() provider.Manifest {
 			{Op: wire.OpChat, Dialect: wire.OpenAIChat}, {Op: wire.OpChat, Dialect: wire.AnthropicMessages},
 			{Op: wire.OpChat, Dialect: wire.OpenAIResponses}, {Op: wire.OpChat, Dialect: wire.GeminiGenerate},
 			{Op: wire.OpEmbeddings, Dialect: wire.OpenAIEmbeddings}, {Op: wire.OpRerank, Dialect: wire.CohereRerank},
+			{Op: wire.OpCredential, Dialect: wire.Raw},
 		},
 	}
 	by := map[string][]string{}
@@ -103,6 +104,7 @@ func (b *bedrock) Configure(cfg provider.Config) (*provider.Setup, error) {
 		Routes: []provider.Route{
 			{Op: wire.OpEmbeddings, Dialect: wire.OpenAIEmbeddings, Handle: s.embed},
 			{Op: wire.OpRerank, Dialect: wire.CohereRerank, Handle: s.rerank},
+			{Op: wire.OpCredential, Dialect: wire.Raw, Handle: s.try},
 		},
 	}
 	return setup, nil

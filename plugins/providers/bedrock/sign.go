@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -45,6 +46,35 @@ func (s *service) post(ctx context.Context, path string, body []byte, secret pro
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	return s.send(req, body, secret)
+}
+
+// try lists asynchronous invocations, which the runtime has and which cost
+// nothing: https://docs.aws.amazon.com/bedrock/latest/APIReference/
+// API_runtime_ListAsyncInvokes.html, November 2026. Whom AWS knows and does not
+// let do that may be let do more.
+func (s *service) try(r *provider.Request, w *provider.Writer) error {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, s.base+"/async-invoke?maxResults=1", http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := s.send(req, nil, r.Credential())
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		e := failure(resp)
+		if e.Class == wire.ClassAuth && strings.Contains(e.Message, "not authorized to perform") {
+			e.Class = wire.ClassInvalid
+		}
+		return e
+	}
+	return w.JSON([]byte("{}"))
+}
+
+// send signs and sends a request.
+func (s *service) send(req *http.Request, body []byte, secret provider.Secret) (*http.Response, error) {
 	req.Header.Set("Accept", "application/json")
 	req.Header["User-Agent"] = nil
 	if err := s.sign(req, body, secret); err != nil {

@@ -37,6 +37,7 @@ func (cohere) Manifest() provider.Manifest {
 			{Op: wire.OpChat, Dialect: wire.OpenAIChat}, {Op: wire.OpChat, Dialect: wire.AnthropicMessages},
 			{Op: wire.OpChat, Dialect: wire.OpenAIResponses}, {Op: wire.OpChat, Dialect: wire.GeminiGenerate},
 			{Op: wire.OpEmbeddings, Dialect: wire.OpenAIEmbeddings}, {Op: wire.OpRerank, Dialect: wire.CohereRerank},
+			{Op: wire.OpCredential, Dialect: wire.Raw},
 		},
 	}
 }
@@ -59,11 +60,12 @@ func (cohere) Configure(cfg provider.Config) (*provider.Setup, error) {
 	}
 	e := &embedder{url: base + "/v2/embed", inputType: c.InputType, client: cfg.Client()}
 	lease := provider.Lease{Headers: []provider.Header{provider.Bearer()}, PassHeaders: []string{"x-client-name"}, Models: c.Models, Errors: rules, Rate: rate}
-	chat, rerank := lease, lease
+	chat, rerank, tried := lease, lease, lease
 	chat.Op, chat.Dialect, chat.URL = wire.OpChat, wire.CohereChat, base+"/v2/chat"
 	rerank.Op, rerank.Dialect, rerank.URL = wire.OpRerank, wire.CohereRerank, base+"/v2/rerank"
+	tried.Op, tried.Dialect, tried.URL = wire.OpCredential, wire.Raw, base+"/v1/models?page_size=1"
 	setup := &provider.Setup{
-		Leases: []provider.Lease{chat, rerank},
+		Leases: []provider.Lease{chat, rerank, tried},
 		Routes: []provider.Route{{Op: wire.OpEmbeddings, Dialect: wire.OpenAIEmbeddings, Handle: e.serve}},
 	}
 	if base != defaultBase {

@@ -37,6 +37,7 @@ func (deepgram) Manifest() provider.Manifest {
 			{Op: wire.OpTranscription, Dialect: wire.OpenAITranscription},
 			{Op: wire.OpSpeech, Dialect: wire.OpenAISpeech},
 			{Op: wire.OpPass, Dialect: wire.Raw},
+			{Op: wire.OpCredential, Dialect: wire.Raw},
 		},
 		Models: models,
 	}
@@ -75,9 +76,13 @@ func (deepgram) Configure(cfg provider.Config) (*provider.Setup, error) {
 		}
 	}
 	s.BaseURL = base
-	auth := provider.Header{Name: "Authorization", Prefix: "Token ", Credential: true}
+	lease := func(op wire.Op, path string) provider.Lease {
+		return provider.Lease{Op: op, Dialect: wire.Raw, URL: base + path, Errors: rules,
+			Headers: []provider.Header{{Name: "Authorization", Prefix: "Token ", Credential: true}}}
+	}
 	return &provider.Setup{
-		Leases: []provider.Lease{{Op: wire.OpPass, Dialect: wire.Raw, URL: base + "/v1{path}", Headers: []provider.Header{auth}, Errors: rules}},
+		// https://developers.deepgram.com/docs/authenticating has /auth/token tell of the key.
+		Leases: []provider.Lease{lease(wire.OpPass, "/v1{path}"), lease(wire.OpCredential, "/v1/auth/token")},
 		Routes: []provider.Route{
 			{Op: wire.OpTranscription, Dialect: wire.OpenAITranscription, Handle: s.listen},
 			{Op: wire.OpSpeech, Dialect: wire.OpenAISpeech, Handle: s.speak},

@@ -36,6 +36,7 @@ func (elevenlabs) Manifest() provider.Manifest {
 			{Op: wire.OpSpeech, Dialect: wire.OpenAISpeech},
 			{Op: wire.OpTranscription, Dialect: wire.OpenAITranscription},
 			{Op: wire.OpPass, Dialect: wire.Raw},
+			{Op: wire.OpCredential, Dialect: wire.Raw},
 		},
 		Models: models,
 	}
@@ -68,10 +69,13 @@ func (elevenlabs) Configure(cfg provider.Config) (*provider.Setup, error) {
 		return nil, err
 	}
 	s.BaseURL = base
+	lease := func(op wire.Op, path string) provider.Lease {
+		return provider.Lease{Op: op, Dialect: wire.Raw, URL: base + path, Headers: []provider.Header{provider.Key("xi-api-key")}, Errors: rules}
+	}
+	tried := lease(wire.OpCredential, "/v1/models")
+	tried.Errors = append([]provider.ErrorRule{{Code: "missing_permissions", Class: wire.ClassInvalid}}, rules...) // a key that is good for something else
 	return &provider.Setup{
-		Leases: []provider.Lease{{
-			Op: wire.OpPass, Dialect: wire.Raw, URL: base + "/v1{path}", Headers: []provider.Header{provider.Key("xi-api-key")}, Errors: rules,
-		}},
+		Leases: []provider.Lease{lease(wire.OpPass, "/v1{path}"), tried},
 		Routes: []provider.Route{
 			{Op: wire.OpSpeech, Dialect: wire.OpenAISpeech, Handle: s.speak},
 			{Op: wire.OpTranscription, Dialect: wire.OpenAITranscription, Handle: s.transcribe},

@@ -26,6 +26,7 @@ type gemini struct {
 // service is Google's API as it is configured.
 type service struct {
 	vertex   bool
+	base     string // of the API, without its version
 	models   string // URL of the models, without a trailing slash
 	metadata string // of the metadata server
 	voices   map[string]string
@@ -63,7 +64,7 @@ func (*gemini) Manifest() provider.Manifest {
 			{Op: wire.OpChat, Dialect: wire.AnthropicMessages}, {Op: wire.OpChat, Dialect: wire.OpenAIResponses},
 			{Op: wire.OpCountTokens, Dialect: wire.GeminiGenerate}, {Op: wire.OpCountTokens, Dialect: wire.AnthropicMessages},
 			{Op: wire.OpEmbeddings, Dialect: wire.OpenAIEmbeddings}, {Op: wire.OpImages, Dialect: wire.OpenAIImages},
-			{Op: wire.OpSpeech, Dialect: wire.OpenAISpeech},
+			{Op: wire.OpSpeech, Dialect: wire.OpenAISpeech}, {Op: wire.OpCredential, Dialect: wire.Raw},
 		},
 	}
 	m.Hosts = []string{strings.TrimPrefix(studioURL, "https://"), tokenHost}
@@ -93,7 +94,7 @@ func (g *gemini) Configure(cfg provider.Config) (*provider.Setup, error) {
 	count := lease
 	count.Op, count.URL, count.StreamURL = wire.OpCountTokens, s.models+"/{model}:countTokens", ""
 	return &provider.Setup{
-		Leases: []provider.Lease{lease, count},
+		Leases: []provider.Lease{lease, count, s.tried()},
 		Routes: []provider.Route{
 			{Op: wire.OpCountTokens, Dialect: wire.AnthropicMessages, Handle: s.countTokens},
 			{Op: wire.OpEmbeddings, Dialect: wire.OpenAIEmbeddings, Handle: s.embed},
@@ -101,6 +102,17 @@ func (g *gemini) Configure(cfg provider.Config) (*provider.Setup, error) {
 			{Op: wire.OpSpeech, Dialect: wire.OpenAISpeech, Handle: s.speech},
 		},
 	}, nil
+}
+
+// tried is the list of models. Vertex AI has one of all projects, which an
+// identity may be good for without being allowed to see it.
+func (s *service) tried() provider.Lease {
+	l := provider.Lease{Op: wire.OpCredential, Dialect: wire.Raw, Headers: s.headers, Errors: rules, URL: s.models + "?pageSize=1"}
+	if s.vertex {
+		l.URL = s.base + "/v1beta1/publishers/google/models?pageSize=1"
+		l.Errors = append([]provider.ErrorRule{{Status: http.StatusForbidden, Class: wire.ClassInvalid}}, rules...)
+	}
+	return l
 }
 
 // place decides where the API is.
@@ -124,7 +136,7 @@ func (s *service) place(c *config) error {
 			version = "v1"
 		}
 	}
-	s.models = base + "/" + version + "/models"
+	s.base, s.models = base, base+"/"+version+"/models"
 	if c.QuotaProject != "" {
 		s.headers = append(s.headers, provider.Static("x-goog-user-project", c.QuotaProject))
 	}

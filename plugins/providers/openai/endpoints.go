@@ -35,6 +35,7 @@ var endpoints = []endpoint{
 	{"batches", wire.OpBatches, wire.OpenAIBatches, "/batches{path}"},
 	{"realtime", wire.OpRealtime, wire.OpenAIRealtime, "/realtime?model={model}"},
 	{"pass", wire.OpPass, wire.Raw, "{path}"},
+	{"credential", wire.OpCredential, wire.Raw, "/models"},
 }
 
 // find is the place of the endpoint called name, -1 if there is none.
@@ -56,9 +57,10 @@ func known() string {
 	return strings.Join(names, ", ")
 }
 
-// has are names of endpoints, in one word for the tables of presets.
+// has are names of endpoints, in one word for the tables of presets. All list
+// their models, if not all to a good credential alone.
 func has(names string) map[string]bool {
-	out := map[string]bool{"pass": true}
+	out := map[string]bool{"pass": true, "credential": true}
 	for name := range strings.FieldsSeq(names) {
 		if find(name) < 0 {
 			panic("BUG: there is no endpoint called " + name)
@@ -87,6 +89,9 @@ func (p *preset) lease(e endpoint) provider.Lease {
 		l.MaxTokens = "max_output_tokens"
 	case wire.AnthropicMessages:
 		l.PassHeaders = append(l.PassHeaders, messageHeaders...)
+	}
+	if e.op == wire.OpCredential {
+		l.Errors = append([]provider.ErrorRule{mayNotList}, l.Errors...)
 	}
 	return l
 }

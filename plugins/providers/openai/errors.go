@@ -26,6 +26,10 @@ var errors = []provider.ErrorRule{
 	{Code: "engine_overloaded", Class: wire.ClassOverloaded},
 }
 
+// mayNotList is of keys that are good for something else than listing models:
+// https://platform.openai.com/docs/api-reference/authentication, November 2026.
+var mayNotList = provider.ErrorRule{Status: 403, Code: "Missing scopes", Class: wire.ClassInvalid}
+
 // Azure calls a deployment what others call a model, and its filter has a code
 // of its own for what the prompt's image shows.
 var azureErrors = []provider.ErrorRule{

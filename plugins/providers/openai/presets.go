@@ -89,6 +89,7 @@ var presets = map[string]preset{
 		source:  "https://openrouter.ai/docs/api/reference",
 		baseURL: "https://openrouter.ai/api/v1", streamUsage: true, errors: openRouterErrors, rate: plainRate,
 		serves: has("chat responses messages completions embeddings"),
+		paths:  map[string]string{"credential": "/key"}, // models are listed to anybody
 		pass:   []string{"http-referer", "x-title", "x-openrouter-title"},
 	},
 	"perplexity": { // Sonar's chat completions ended in September 2026

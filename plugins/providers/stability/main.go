@@ -31,6 +31,7 @@ func (stability) Manifest() provider.Manifest {
 			{Op: wire.OpImages, Dialect: wire.OpenAIImages},
 			{Op: wire.OpImageEdits, Dialect: wire.OpenAIImageEdits},
 			{Op: wire.OpPass, Dialect: wire.Raw},
+			{Op: wire.OpCredential, Dialect: wire.Raw},
 		},
 		Models: models(),
 	}
@@ -63,8 +64,11 @@ func (stability) Configure(cfg provider.Config) (*provider.Setup, error) {
 		return nil, media.Bad("strength", "is %g; want 0 to 1", s.Strength)
 	}
 	s.BaseURL = base
+	lease := func(op wire.Op, path string, rules []provider.ErrorRule) provider.Lease {
+		return provider.Lease{Op: op, Dialect: wire.Raw, URL: base + path, Headers: []provider.Header{provider.Bearer()}, Errors: rules}
+	}
 	return &provider.Setup{
-		Leases: []provider.Lease{{Op: wire.OpPass, Dialect: wire.Raw, URL: base + "{path}", Headers: []provider.Header{provider.Bearer()}, Errors: rules}},
+		Leases: []provider.Lease{lease(wire.OpPass, "{path}", rules), lease(wire.OpCredential, "/v1/user/balance", nil)},
 		Routes: []provider.Route{
 			{Op: wire.OpImages, Dialect: wire.OpenAIImages, Handle: s.generate},
 			{Op: wire.OpImageEdits, Dialect: wire.OpenAIImageEdits, Handle: s.edit},

@@ -67,6 +67,8 @@ var wires = []known{
 	path(`/listen$`, "deepgram-transcription", "plain", ""),
 	path(`/audio/speech$|/text-to-speech/|/speak$`, "audio", "openai", ""),
 	path(`/stable-image/|/text-to-image$`, "stability-image", "plain", ""),
+	path(`/async-invoke$`, "models", "aws", ""),
+	path(`/models$|/auth/token$|/user/balance$`, "models", "plain", ""),
 }
 
 // answer finds what a request is answered with.

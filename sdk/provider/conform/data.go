@@ -50,14 +50,16 @@ func (k *kit) request(ctx context.Context, q ask) (*http.Request, error) {
 	if q.body != "" {
 		body = q.body
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://adapter"+proto.Path(q.t.op, q.t.dialect), strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, or(q.t.form.method, http.MethodPost), "http://adapter"+proto.Path(q.t.op, q.t.dialect), strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	for name, v := range q.header {
 		r.Header[name] = v
 	}
-	r.Header.Set("Content-Type", kind)
+	if body != "" {
+		r.Header.Set("Content-Type", kind)
+	}
 	r.Header.Set("User-Agent", "")
 	r.Header.Set(proto.HeaderRequestID, "req_conform")
 	r.Header.Set(proto.HeaderModel, q.t.upstreamModel(k.model(q.t.op)))

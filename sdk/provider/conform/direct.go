@@ -74,11 +74,13 @@ func (k *kit) direct(ctx context.Context, l lease, f *form, stream bool) error {
 	model := t.upstreamModel(k.model(l.op))
 	raw = strings.NewReplacer("{model}", url.PathEscape(model), "{path}", "").Replace(raw)
 	contentType, body := f.body(model, stream)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, raw, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, or(f.method, http.MethodPost), raw, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Content-Type", contentType)
+	if body != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
 	carried := false
 	for _, h := range l.GetHeaders() {
 		value := h.GetPrefix() + h.GetSuffix()

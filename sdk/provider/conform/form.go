@@ -3,6 +3,7 @@ package conform
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/signalbox-ai/signalbox/sdk/wire"
@@ -10,6 +11,7 @@ import (
 
 // form is one operation in one dialect as a caller writes and reads it.
 type form struct {
+	method  string // "": POST; others have no body
 	ask     string // a request; $MODEL and $STREAM stand in it
 	kind    string // content type of ask, "": JSON
 	wants   string // member that every answer has, "": an answer of any kind with bytes in it
@@ -59,6 +61,7 @@ var forms = map[kind]*form{
 	{wire.OpTranslation, wire.OpenAITranslation}: {kind: multipart, ask: part("file", "a.mp3", "audio/mpeg", "ID3 conform", "model", "$MODEL"), wants: "text", counts: true},
 	{wire.OpModeration, wire.OpenAIModeration}:   {ask: `{"model":"$MODEL","input":"hello"}`, wants: "results"},
 	{wire.OpRerank, wire.CohereRerank}:           {ask: `{"model":"$MODEL","query":"hello","documents":["bye","hello"]}`, wants: "results", counts: true},
+	{wire.OpCredential, wire.Raw}:                {method: http.MethodGet},
 }
 
 // body is a request in this form.
@@ -74,7 +77,7 @@ func (f *form) body(model string, stream bool) (contentType, body string) {
 }
 
 // json reports whether requests are JSON.
-func (f *form) json() bool { return f.kind == "" }
+func (f *form) json() bool { return f.kind == "" && f.method == "" }
 
 // with adds members to a JSON request.
 func (f *form) with(model string, members string) string {

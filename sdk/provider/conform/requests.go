@@ -198,7 +198,7 @@ func checkDeadline(ctx context.Context, k *kit, t *target) error {
 
 func checkOversized(ctx context.Context, k *kit, t *target) error {
 	if !t.form.json() {
-		return skipf("uploads are streamed")
+		return skipf("requests are no JSON: uploads are streamed")
 	}
 	r, err := k.request(ctx, ask{t: t})
 	if err != nil {
@@ -261,6 +261,9 @@ func checkGrease(ctx context.Context, k *kit, t *target) error {
 }
 
 func checkMalformed(ctx context.Context, k *kit, t *target) error {
+	if t.form.method != "" {
+		return skipf("requests have no body")
+	}
 	for _, body := range []string{`{"model":"m","messages":[`, `"text"`} {
 		r, err := k.send(ctx, ask{t: t, body: body})
 		if err != nil {
