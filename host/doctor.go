@@ -27,13 +27,15 @@ type TriedAdapter struct {
 	Provider, Adapter, Version, Isolation string
 	Hosts                                 []string // host:port, where its requests go
 	// Through: they go through the adapter, which may ask any of Hosts.
-	Through bool
-	Err     error
+	Through     bool
+	Credentials []TriedCredential // where they were to be tried
+	Err         error
 }
 
 // TryAdapters starts the adapter of each provider as serving would, and ends it
-// again. Credentials that the store keeps are not there.
-func TryAdapters(ctx context.Context, cfg *config.Config) ([]TriedAdapter, error) {
+// again. Credentials that the store keeps are not there; the others are tried if
+// that is wanted.
+func TryAdapters(ctx context.Context, cfg *config.Config, credentials bool) ([]TriedAdapter, error) {
 	dir, err := os.MkdirTemp("", "signalbox-doctor-")
 	if err != nil {
 		return nil, fmt.Errorf("cannot try adapters: %w", err)
@@ -51,12 +53,12 @@ func TryAdapters(ctx context.Context, cfg *config.Config) ([]TriedAdapter, error
 	for _, name := range sortedNames(cfg.Providers) {
 		one := *cfg
 		one.Providers = map[string]config.Provider{name: cfg.Providers[name]}
-		list = append(list, tryAdapter(ctx, &one, name, d))
+		list = append(list, tryAdapter(ctx, &one, name, d, credentials))
 	}
 	return list, nil
 }
 
-func tryAdapter(ctx context.Context, cfg *config.Config, name string, d *depot.Depot) TriedAdapter {
+func tryAdapter(ctx context.Context, cfg *config.Config, name string, d *depot.Depot, credentials bool) TriedAdapter {
 	t := TriedAdapter{Provider: name, Adapter: cfg.Providers[name].Adapter.Name}
 	s, err := provider.New(provider.Options{PluginDir: cfg.Plugins.Dir, Log: slog.New(slog.DiscardHandler), NewTransport: dispatch.NewTransport, Depot: d})
 	if err != nil {
@@ -64,9 +66,9 @@ func tryAdapter(ctx context.Context, cfg *config.Config, name string, d *depot.D
 		return t
 	}
 	defer s.Stop()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	start, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	set, err := s.Apply(ctx, specs(cfg, nil))
+	set, err := s.Apply(start, specs(cfg, nil))
 	if err != nil {
 		t.Err = err
 		return t
@@ -82,6 +84,9 @@ func tryAdapter(ctx context.Context, cfg *config.Config, name string, d *depot.D
 		if len(t.Hosts) == 0 {
 			t.Hosts, t.Through = reachable(st.Hosts), true
 		}
+	}
+	if credentials {
+		t.Credentials = tryCredentials(ctx, set, name)
 	}
 	return t
 }

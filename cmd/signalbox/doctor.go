@@ -29,6 +29,11 @@ type finding struct {
 	Result string `json:"result"`
 	Says   string `json:"says"`
 	Remedy string `json:"remedy,omitempty"`
+
+	// Of a credential that was tried.
+	Provider   string `json:"provider,omitempty"`
+	Credential string `json:"credential,omitempty"`
+	Answer     string `json:"answer,omitempty"`
 }
 
 // doctor looks at a set-up from the outside.
@@ -39,6 +44,7 @@ type doctor struct {
 	alive bool // a gateway answers at its admin address
 	found []finding
 	hosts map[string]upstream // by host:port
+	tries bool                // credentials
 }
 
 // upstream is where requests go.
@@ -54,9 +60,10 @@ func doctorCommand(src *sources) *cobra.Command {
 		Use:   "doctor",
 		Short: "Look for what is wrong with a set-up, and say what to do about it",
 		Long: "Look for what is wrong with a set-up: configuration, files, ports, store, Redis, adapters, whether providers can be\n" +
-			"reached, clocks, certificates, versions, and how a running gateway fares. Nothing is changed, and no credential is used.\n" +
-			"The exit code is 1 where something failed.",
-		Example: "  signalbox doctor --config signalbox.yaml\n  signalbox doctor --offline --json",
+			"reached, clocks, certificates, versions, and how a running gateway fares. Nothing is changed, and no credential is used\n" +
+			"without --credentials: with it each credential of the configuration is tried at its provider by a call that costs nothing.\n" +
+			"The exit code is 1 where something failed, a credential that is refused among it.",
+		Example: "  signalbox doctor --config signalbox.yaml\n  signalbox doctor --credentials\n  signalbox doctor --offline --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			d.look(c.Context(), offline)
@@ -71,6 +78,8 @@ func doctorCommand(src *sources) *cobra.Command {
 	}
 	d.a.flags(c)
 	c.Flags().BoolVar(&offline, "offline", false, "ask nobody outside of this machine")
+	c.Flags().BoolVar(&d.tries, "credentials", false, "try each credential at its provider, by a call that costs nothing")
+	c.MarkFlagsMutuallyExclusive("offline", "credentials")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
 	return c
 }
@@ -79,7 +88,7 @@ func (d *doctor) add(check, result, remedy, format string, args ...any) {
 	if result == checkOK {
 		remedy = ""
 	}
-	d.found = append(d.found, finding{check, result, fmt.Sprintf(format, args...), remedy})
+	d.found = append(d.found, finding{Check: check, Result: result, Says: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 func (d *doctor) count(result string) (n int) {

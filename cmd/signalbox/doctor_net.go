@@ -51,6 +51,9 @@ func (d *doctor) gateway(ctx context.Context) {
 	}
 	d.alive = true
 	d.add("gateway", checkOK, "", "runs at %s since %s", api.address, second(status.Started))
+	if d.tries {
+		d.kept(ctx, api)
+	}
 	for _, p := range status.Providers {
 		if p.State != "running" && p.State != "draining" && p.State != "stopped" {
 			d.add("gateway", checkFailed, "see signalbox plugin logs "+p.Provider, "the adapter of provider %s is %s: %s", p.Provider, p.State, p.LastError)
@@ -178,7 +181,7 @@ func (d *doctor) redis(ctx context.Context) {
 }
 
 func (d *doctor) adapters(ctx context.Context) {
-	list, err := host.TryAdapters(ctx, d.cfg)
+	list, err := host.TryAdapters(ctx, d.cfg, d.tries)
 	if err != nil {
 		d.add("adapters", checkFailed, "see that the temporary folder can be written", "%v", err)
 	}
@@ -192,6 +195,9 @@ func (d *doctor) adapters(ctx context.Context) {
 			at := d.hosts[h]
 			at.of, at.through = append(at.of, t.Provider), at.through || t.Through
 			d.hosts[h] = at
+		}
+		for _, c := range t.Credentials {
+			d.tried(t.Provider, c)
 		}
 	}
 }

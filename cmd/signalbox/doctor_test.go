@@ -30,30 +30,26 @@ import (
 // it has found, by check.
 func examine(t *testing.T, config string, flags ...string) (found map[string][]finding, err error) {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "signalbox.yaml")
-	bin, err := filepath.Abs("../../bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.ReplaceAll(config, "DIR", dir) + fmt.Sprintf("\nplugins: {dir: %q}\npolicy: {bundle: %q}\n", filepath.Join(bin, "plugins"), filepath.Join(bin, "policies"))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	var out bytes.Buffer
-	err = run(t.Context(), append([]string{"doctor", "--json", "-c", file}, flags...), &out, t.Output())
+	err = run(t.Context(), append([]string{"doctor", "--json", "-c", doctored(t, config)}, flags...), &out, t.Output())
+	return findings(t, out.Bytes()), err
+}
+
+// findings reads a report: what is not right says what to do.
+func findings(t *testing.T, raw []byte) map[string][]finding {
+	t.Helper()
 	var report struct{ Findings []finding }
-	if derr := json.Unmarshal(out.Bytes(), &report); derr != nil {
-		t.Fatalf("%s: %v", out.String(), derr)
+	if err := json.Unmarshal(raw, &report); err != nil {
+		t.Fatalf("%s: %v", raw, err)
 	}
-	found = map[string][]finding{}
+	found := map[string][]finding{}
 	for _, f := range report.Findings {
 		if f.Result != checkOK && f.Remedy == "" {
 			t.Errorf("%+v says not what to do", f)
 		}
 		found[f.Check] = append(found[f.Check], f)
 	}
-	return found, err
+	return found
 }
 
 // wants looks for a finding.
@@ -220,7 +216,7 @@ func TestDoctorOfCertificates(t *testing.T) {
 }
 
 func TestDoctorInWords(t *testing.T) {
-	d := &doctor{found: []finding{{"ports", checkFailed, "taken", "end it"}, {"disk", checkOK, "fine", ""}}}
+	d := &doctor{found: []finding{{Check: "ports", Result: checkFailed, Says: "taken", Remedy: "end it"}, {Check: "disk", Result: checkOK, Says: "fine"}}}
 	var out bytes.Buffer
 	if err := d.report(&out, false); err != nil {
 		t.Fatal(err)

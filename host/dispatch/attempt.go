@@ -18,6 +18,7 @@ type failure struct {
 	spent      bool      // the upstream may charge for it
 	used       *Consumed // as far as that is known, nil: it is not
 	final      bool      // nothing else is to be tried
+	cause      error     // of an answer that did not come, nil: one came, or err says it
 }
 
 // result is what came of one attempt.

@@ -20,7 +20,7 @@ import (
 // connection leaves open whether the upstream did the work.
 func (x *exchange) broken(err error, sent bool) *failure {
 	x.c.Gone.Free()
-	f := &failure{class: wire.ClassNetwork, spent: sent}
+	f := &failure{class: wire.ClassNetwork, spent: sent, cause: err}
 	var ne net.Error
 	switch {
 	case x.c.Gone.Left():

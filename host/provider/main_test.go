@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 type fake struct{ minted atomic.Int64 }
 
 // Token makes numbered tokens of credentials "mint LIFE NAME", lets "refuse"
-// fail, and leaves the others as they are.
+// fail and "unknown" be refused, and leaves the others as they are.
 func (f *fake) Token(_ context.Context, c sdk.Secret) (sdk.Token, error) {
 	words := strings.Fields(string(c))
 	switch {
@@ -53,6 +53,8 @@ func (f *fake) Token(_ context.Context, c sdk.Secret) (sdk.Token, error) {
 		return sdk.Token{Value: sdk.Secret(fmt.Sprintf("tok-%s-%d", words[2], n)), Expires: time.Now().Add(life)}, err
 	case string(c) == "refuse":
 		return sdk.Token{}, fmt.Errorf("cannot make a token of %s: no", string(c))
+	case string(c) == "unknown":
+		return sdk.Token{}, wire.Errorf(401, "token_refused", "nobody knows it")
 	}
 	return sdk.Token{Value: c}, nil
 }

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/signalbox-ai/signalbox/host/call"
 	pb "github.com/signalbox-ai/signalbox/sdk/provider/proto/v1"
 )
@@ -37,6 +40,25 @@ type minter struct {
 type mintState struct {
 	due   time.Time
 	fails int
+	err   *MintError // of the last try, nil: it made one
+}
+
+// MintError is why an adapter has made no token of a credential.
+type MintError struct {
+	Refused bool   // whoever makes them does not take the credential
+	Says    string // secrets may stand in it
+}
+
+// Unminted is why the last try to make a token of a credential of the provider
+// called name failed, nil: it did not.
+func (s *Set) Unminted(name string, c *call.Credential) *MintError {
+	m := &s.entries[name].unit.minter
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if st := m.state[c]; st != nil {
+		return st.err
+	}
+	return nil
 }
 
 // mints reports whether the unit's adapter makes tokens.
@@ -129,12 +151,14 @@ func (u *unit) mintOne(ctx context.Context, rpc pb.ProviderClient, log *logs, c 
 	log.secrets.hide(c.Value)
 	resp, err := rpc.Token(ctx, &pb.TokenRequest{Name: c.Name, Credential: c.Value})
 	var t *call.Token
+	refused := status.Code(err) == codes.Unauthenticated
 	if err == nil {
 		t, err = tokenOf(resp, time.Now())
 	} else {
 		err = reason(err)
 	}
 	if err != nil {
+		st.err = &MintError{refused, err.Error()}
 		st.due = time.Now().Add(min(mintBackoff<<min(st.fails, 10), mintRetryMax))
 		st.fails++
 		u.sup.opts.Log.Error("cannot make a token", "provider", u.spec.Name, "credential", c.Name, "error", log.secrets.redact(err.Error()), "next_try", time.Until(st.due).Round(time.Second))
@@ -142,7 +166,7 @@ func (u *unit) mintOne(ctx context.Context, rpc pb.ProviderClient, log *logs, c 
 	}
 	log.secrets.hide(t.Value)
 	c.Renewed(t)
-	st.fails, st.due = 0, renewal(t.Expires, time.Now())
+	st.fails, st.due, st.err = 0, renewal(t.Expires, time.Now()), nil
 }
 
 // tokenOf checks what an adapter has made: it goes into a header.

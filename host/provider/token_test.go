@@ -79,6 +79,22 @@ func TestRefusedTokens(t *testing.T) {
 	}
 }
 
+// TestWhyThereIsNoToken tells a credential that is refused from a try that failed.
+func TestWhyThereIsNoToken(t *testing.T) {
+	s := newSupervisor(t, nil)
+	set := mustApply(t, s, minting(t, "refuse", "unknown", "mint 1h a"))
+	f := func(c *call.Credential, want *MintError) {
+		t.Helper()
+		if got := set.Unminted("fake", c); (got == nil) != (want == nil) || got != nil && (got.Refused != want.Refused || !strings.Contains(got.Says, want.Says)) {
+			t.Errorf("%s: got %+v; want %+v", c.Name, got, want)
+		}
+	}
+	c := set.Provider("fake").Credentials
+	f(c[0], &MintError{false, "cannot make a token"})
+	f(c[1], &MintError{true, "nobody knows it"})
+	f(c[2], nil)
+}
+
 func TestTokensAreNotLogged(t *testing.T) {
 	log, out := debugLog()
 	s := newSupervisor(t, log)

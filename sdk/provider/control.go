@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -170,7 +171,11 @@ func (c *control) Token(ctx context.Context, req *pb.TokenRequest) (*pb.TokenRes
 		return nil, status.Error(codes.Unimplemented, "this provider sends its credentials as they are")
 	}
 	t, err := source.Token(ctx, Secret(req.Credential))
-	if err != nil {
+	var e *wire.Error
+	switch {
+	case errors.As(err, &e) && e.Class == wire.ClassAuth:
+		return nil, status.Error(codes.Unauthenticated, err.Error())
+	case err != nil:
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	out := &pb.TokenResponse{Token: string(t.Value)}

@@ -49,7 +49,8 @@ type Checker interface {
 
 // TokenSource is an optional interface of a Provider whose upstream wants a
 // token in place of the stored credential (OAuth, cloud identities). The
-// gateway keeps the token and asks again before it expires.
+// gateway keeps the token and asks again before it expires. An error of class
+// auth says that the credential is refused, any other that it may be good.
 type TokenSource interface {
 	Token(ctx context.Context, credential Secret) (Token, error)
 }

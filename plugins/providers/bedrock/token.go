@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ai/signalbox/sdk/provider"
+	"github.com/signalbox-ai/signalbox/sdk/wire"
 )
 
 // Token implements provider.TokenSource: roles are assumed, and the keys of
@@ -58,7 +59,7 @@ func (s *service) ask(req *http.Request) ([]byte, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxToken))
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answered %d%s", req.URL.Host, resp.StatusCode, stsCode(body))
+		err = wire.Errorf(resp.StatusCode, "no_keys", "%s answered %d%s", req.URL.Host, resp.StatusCode, stsCode(body))
 	}
 	return body, err
 }

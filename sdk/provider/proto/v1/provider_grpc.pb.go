@@ -50,7 +50,8 @@ type ProviderClient interface {
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 	// Token mints or renews the token that the host then sends in place of a
 	// credential. The host calls it, for each credential, where the adapter has
-	// the capability "token", and again before the token expires.
+	// the capability "token", and again before the token expires. It fails with
+	// UNAUTHENTICATED where the credential itself is refused.
 	Token(ctx context.Context, in *TokenRequest, opts ...grpc.CallOption) (*TokenResponse, error)
 }
 
@@ -150,7 +151,8 @@ type ProviderServer interface {
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	// Token mints or renews the token that the host then sends in place of a
 	// credential. The host calls it, for each credential, where the adapter has
-	// the capability "token", and again before the token expires.
+	// the capability "token", and again before the token expires. It fails with
+	// UNAUTHENTICATED where the credential itself is refused.
 	Token(context.Context, *TokenRequest) (*TokenResponse, error)
 	mustEmbedUnimplementedProviderServer()
 }
