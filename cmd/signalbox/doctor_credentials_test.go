@@ -95,8 +95,8 @@ func credentialsOf(providers ...string) string {
 	return strings.Replace(doctorDemo, "providers: {demo: {adapter: demo}}\n", "providers:\n"+strings.Join(providers, ""), 1)
 }
 
-// answered checks what came of one credential.
-func answered(t *testing.T, found map[string][]finding, provider, credential, answer string, says ...string) {
+// cameOf checks what came of one credential.
+func cameOf(t *testing.T, found map[string][]finding, provider, credential, answer string, says ...string) {
 	t.Helper()
 	result := map[string]string{host.CredentialOK: checkOK, host.CredentialRefused: checkFailed, host.CredentialUnreachable: checkFailed}[answer]
 	if result == "" {
@@ -138,7 +138,7 @@ func TestDoctorTriesCredentials(t *testing.T) {
 		t.Errorf("with good credentials alone: %v", err)
 	}
 	for _, s := range trials {
-		answered(t, found, s.adapter, "g00", host.CredentialOK)
+		cameOf(t, found, s.adapter, "g00", host.CredentialOK)
 	}
 	withoutSecrets(t, raw)
 	if _, found, _ = diagnose(t, credentialsOf(good[0])); found["credentials"] != nil {
@@ -150,13 +150,13 @@ func TestDoctorTriesCredentials(t *testing.T) {
 		t.Errorf("with refused credentials it ends with %v", err)
 	}
 	for _, s := range trials {
-		answered(t, found, s.adapter, "g00", host.CredentialOK)
-		answered(t, found, s.adapter, "bad", host.CredentialRefused, fmt.Sprint(s.status), "[secret]")
-		answered(t, found, s.adapter, "spe", host.CredentialLimited, "429", "not so fast")
-		answered(t, found, s.adapter+"-gone", "g00", host.CredentialUnreachable, "refused")
+		cameOf(t, found, s.adapter, "g00", host.CredentialOK)
+		cameOf(t, found, s.adapter, "bad", host.CredentialRefused, fmt.Sprint(s.status), "[secret]")
+		cameOf(t, found, s.adapter, "spe", host.CredentialLimited, "429", "not so fast")
+		cameOf(t, found, s.adapter+"-gone", "g00", host.CredentialUnreachable, "refused")
 	}
-	answered(t, found, "openai-narrow", "nar", host.CredentialUntried, "Missing scopes")
-	answered(t, found, "bedrock-narrow", "nar", host.CredentialUntried, "not authorized to perform")
+	cameOf(t, found, "openai-narrow", "nar", host.CredentialUntried, "Missing scopes")
+	cameOf(t, found, "bedrock-narrow", "nar", host.CredentialUntried, "not authorized to perform")
 	withoutSecrets(t, raw)
 }
 
@@ -169,8 +169,8 @@ func TestDoctorDoesNotTakeAnAnswerForAProof(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	answered(t, found, "open", "g00", host.CredentialUntried, "whatever the credential")
-	answered(t, found, "paid", "g00", host.CredentialUntried, "its adapter knows of nothing")
+	cameOf(t, found, "open", "g00", host.CredentialUntried, "whatever the credential")
+	cameOf(t, found, "paid", "g00", host.CredentialUntried, "its adapter knows of nothing")
 	withoutSecrets(t, raw)
 	if _, _, err := diagnose(t, doctorDemo, "--credentials", "--offline"); err == nil {
 		t.Error("credentials are tried offline")

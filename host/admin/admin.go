@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	profiles "runtime/pprof"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -247,10 +249,23 @@ func (s *Server) routes() map[string]route {
 	s.policyRoutes(guarded)
 	s.limitRoutes(guarded)
 	guarded["GET /admin/pprof/profile"] = route{need: Owner, raw: pprof.Profile}
-	guarded["GET /admin/pprof/{name}"] = route{need: Owner, raw: func(w http.ResponseWriter, r *http.Request) {
-		pprof.Handler(r.PathValue("name")).ServeHTTP(w, r)
-	}}
+	guarded["GET /admin/pprof/{name}"] = route{need: Owner, raw: s.profile}
 	return guarded
+}
+
+// profile writes one of the program's profiles.
+func (s *Server) profile(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if profiles.Lookup(name) != nil {
+		pprof.Handler(name).ServeHTTP(w, r)
+		return
+	}
+	names := []string{"profile"} // of the processor, which has a path of its own
+	for _, p := range profiles.Profiles() {
+		names = append(names, p.Name())
+	}
+	slices.Sort(names)
+	s.fail(w, notFound("there is no profile %q: there are %s", name, strings.Join(names, ", ")))
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {

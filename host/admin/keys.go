@@ -73,10 +73,16 @@ type keyRequest struct {
 	Env     string            `json:"env"`
 	Roles   []string          `json:"roles"`
 	Attrs   map[string]string `json:"attrs"`
-	Budgets []call.Limit      `json:"budgets"`
-	Rates   []call.Limit      `json:"rates"`
+	Budgets limitList         `json:"budgets"`
+	Rates   limitList         `json:"rates"`
 	Scope   *call.Scope       `json:"scope"`
 	Expires expiry            `json:"expires"`
+}
+
+// newKeyRequest is one that leaves all as k has it, but for the attributes.
+func newKeyRequest(k *NewKey) keyRequest {
+	return keyRequest{k.Name, k.Org, k.Project, k.Team, k.User, k.Env, k.Roles, nil, limitList{"budgets", k.Budgets}, limitList{"rates", k.Rates},
+		k.Scope, expiry{Time: k.Expires}}
 }
 
 // expiry is a time, null for never, and whether it is given.
@@ -104,23 +110,23 @@ var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
 
 func (q *keyRequest) key() (NewKey, error) {
 	k := NewKey{Name: q.Name, Org: q.Org, Project: q.Project, Team: q.Team, User: q.User, Env: q.Env,
-		Roles: slices.Sorted(slices.Values(q.Roles)), Attrs: q.Attrs, Budgets: q.Budgets, Rates: q.Rates, Scope: q.Scope, Expires: q.Expires.Time}
+		Roles: slices.Sorted(slices.Values(q.Roles)), Attrs: q.Attrs, Budgets: q.Budgets.list, Rates: q.Rates.list, Scope: q.Scope, Expires: q.Expires.Time}
 	switch {
 	case !keyName.MatchString(q.Name):
 		return k, invalid("name is %q: give letters, digits, '.', '_', ':', '@' and '-', at most 128", q.Name)
-	case len(q.Budgets) > maxBudgets || len(q.Rates) > maxBudgets:
-		return k, invalid("budgets has %d and rates %d entries: give at most %d of each", len(q.Budgets), len(q.Rates), maxBudgets)
+	case len(k.Budgets) > maxBudgets || len(k.Rates) > maxBudgets:
+		return k, invalid("budgets has %d and rates %d entries: give at most %d of each", len(k.Budgets), len(k.Rates), maxBudgets)
 	case len(q.Roles) > maxNames || len(q.Attrs) > maxNames:
 		return k, invalid("roles and attrs have at most %d entries each", maxNames)
 	case q.Expires.given && !q.Expires.IsZero() && q.Expires.Before(time.Now()):
 		return k, invalid("expires is in the past: %s", q.Expires.Format(time.RFC3339))
 	}
-	for i, b := range q.Budgets {
+	for i, b := range k.Budgets {
 		if b.Scope != "" || b.Rate {
 			return k, invalid("budgets[%d] must be a budget of the key's own: leave scope and per out", i)
 		}
 	}
-	for i, l := range q.Rates {
+	for i, l := range k.Rates {
 		if l.Scope != "" || !l.Rate {
 			return k, invalid("rates[%d] must be a rate of the key's own: leave scope out, and write per in place of window", i)
 		}
@@ -135,9 +141,9 @@ func (s *Server) createKey(w http.ResponseWriter, r *http.Request) (any, error) 
 	if s.opt.Keys == nil {
 		return nil, notFound("there are no keys here")
 	}
-	var q keyRequest
+	q := newKeyRequest(&NewKey{})
 	if err := strict(r.Body, &q); err != nil {
-		return nil, invalid("cannot read the body: %v", err)
+		return nil, unread(err)
 	}
 	k, err := q.key()
 	if err != nil {
@@ -199,9 +205,9 @@ func (s *Server) updateKey(_ http.ResponseWriter, r *http.Request) (any, error) 
 		return nil, invalid("cannot read the body: %v", err)
 	}
 	return s.opt.KeyChanges.UpdateKey(r.Context(), r.PathValue("name"), func(k *NewKey) error {
-		q := keyRequest{k.Name, k.Org, k.Project, k.Team, k.User, k.Env, k.Roles, nil, k.Budgets, k.Rates, k.Scope, expiry{Time: k.Expires}}
+		q := newKeyRequest(k)
 		if err := strict(bytes.NewReader(body), &q); err != nil {
-			return invalid("cannot read the body: %v", err)
+			return unread(err)
 		}
 		if q.Name != k.Name {
 			return invalid("a key keeps its name: make another, and revoke this one")

@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -73,25 +75,61 @@ func (s *Server) showLimits(_ http.ResponseWriter, r *http.Request) (any, error)
 
 func (s *Server) putLimits(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var q struct {
-		Limits   []json.RawMessage `json:"limits"`
-		Revision int64             `json:"revision"`
+		Limits   limitList `json:"limits"`
+		Revision int64     `json:"revision"`
 	}
+	q.Limits.name = "limits"
 	if err := strict(r.Body, &q); err != nil {
-		return nil, invalid("cannot read the body: %v", err)
+		return nil, unread(err)
 	}
-	if n := len(q.Limits); n == 0 || n > MaxLimits {
+	limits := q.Limits.list
+	if n := len(limits); n == 0 || n > MaxLimits {
 		return nil, invalid("limits has %d entries: give 1 to %d, or remove them with DELETE", n, MaxLimits)
 	}
-	limits := make([]call.Limit, len(q.Limits))
-	for i, text := range q.Limits { // one by one: the error names the entry
-		if err := json.Unmarshal(text, &limits[i]); err != nil {
-			return nil, invalid("limits[%d]: %v", i, err)
-		}
+	for i := range limits {
 		if l := limits[i]; l.Scope != "" {
 			return nil, invalid("limits[%d].scope is %q: the scope is in the path, leave it out", i, l.Scope)
 		}
 	}
 	return s.opt.Limits.PutLimits(r.Context(), scopeOf(r), limits, q.Revision)
+}
+
+// limitList is limits in a body. An error names the entry, and the member of it
+// that is at fault.
+type limitList struct {
+	name string // of the list
+	list []call.Limit
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *limitList) UnmarshalJSON(b []byte) error {
+	var texts []json.RawMessage
+	if json.Unmarshal(b, &texts) != nil {
+		return invalid("%s is no list: give one of objects, as [{\"usd\": 5, \"window\": \"day\"}]", e.name)
+	}
+	e.list = make([]call.Limit, len(texts))
+	for i, text := range texts {
+		err := json.Unmarshal(text, &e.list[i])
+		if err == nil {
+			continue
+		}
+		at := fmt.Sprintf("%s[%d]", e.name, i)
+		var m *call.MemberError
+		if errors.As(err, &m) && m.Member != "" {
+			at += "." + m.Member
+		}
+		return invalid("%s: %v", at, err)
+	}
+	return nil
+}
+
+// unread is an error of a body's, which may say already what is at fault.
+func unread(err error) error {
+	var said *wire.Error
+	if errors.As(err, &said) {
+		return said
+	}
+	return invalid("cannot read the body: %v", err)
 }
 
 // The errors that Limits answers with.

@@ -145,7 +145,7 @@ func (l Limit) MarshalJSON() ([]byte, error) {
 func (l *Limit) UnmarshalJSON(b []byte) error {
 	var t limitText
 	if err := strictly(b, &t); err != nil {
-		return err
+		return memberOf(err, `{"usd": 5, "window": "day"}`)
 	}
 	*l = Limit{Scope: t.Scope}
 	if err := l.amount(&t); err != nil {
@@ -153,29 +153,34 @@ func (l *Limit) UnmarshalJSON(b []byte) error {
 	}
 	var ok bool
 	if l.OnExceed, ok = ParseOnExceed(t.OnExceed); !ok {
-		return fmt.Errorf("on_exceed is %q: give one of %s", t.OnExceed, strings.Join(onExceeds[:], ", "))
+		return wrong("on_exceed", "on_exceed is %q: give one of %s", t.OnExceed, strings.Join(onExceeds[:], ", "))
 	}
+	member := "window"
 	switch {
 	case l.Unit == UnitConcurrent:
 		l.Rate = true
 		if t.Window != nil || t.Per != nil {
-			return errors.New("concurrent has no window: leave window and per out")
+			return wrong("concurrent", "concurrent has no window: leave window and per out")
 		}
 		return nil
 	case t.Window != nil && t.Per != nil:
-		return errors.New("give either window, for a budget, or per, for a rate")
+		return wrong("per", "give either window, for a budget, or per, for a rate")
 	case t.Per != nil:
-		l.Rate, t.Window = true, t.Per
+		l.Rate, t.Window, member = true, t.Per, "per"
 		if l.Unit == UnitUSD {
-			return errors.New("usd needs a window in place of per: money is a budget, never a rate")
+			return wrong("per", "usd needs a window in place of per: money is a budget, never a rate")
 		}
 	case t.Window == nil:
 		return errors.New("give window, for a budget, or per, for a rate")
 	}
-	if err := json.Unmarshal(t.Window, &l.Window); err != nil {
-		return err
+	err := json.Unmarshal(t.Window, &l.Window)
+	if err == nil {
+		err = l.Window.Check()
 	}
-	return l.Window.Check()
+	if err != nil {
+		return within(member, err)
+	}
+	return nil
 }
 
 func (l *Limit) amount(t *limitText) (err error) {
@@ -188,14 +193,14 @@ func (l *Limit) amount(t *limitText) (err error) {
 	if t.USD != nil {
 		given++
 		if l.Max, err = ParseUSD(strings.Trim(string(t.USD), `"`)); err != nil {
-			return fmt.Errorf("usd is %s: %w", t.USD, err)
+			return wrong("usd", "usd is %s: %v", t.USD, err)
 		}
 	}
 	switch {
 	case given != 1:
 		return errors.New("give exactly one of usd, tokens, requests and concurrent")
 	case l.Max < 0:
-		return fmt.Errorf("%s is %d: it must not be negative", l.Unit, l.Max)
+		return wrong(strings.TrimSuffix(l.Unit.String(), "_nano"), "%s is %d: it must not be negative", l.Unit, l.Max)
 	}
 	return nil
 }
@@ -214,8 +219,8 @@ func (w *Window) UnmarshalJSON(b []byte) error {
 	var err error
 	if len(b) > 0 && b[0] == '"' {
 		err = json.Unmarshal(b, &t.Unit)
-	} else {
-		err = strictly(b, &t)
+	} else if err = strictly(b, &t); err != nil {
+		err = memberOf(err, `"day", or {"unit": "day", "size": 7}`)
 	}
 	*w = Window(t)
 	return err
