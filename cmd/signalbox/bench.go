@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,7 +77,7 @@ func (q *benching) own(c *cobra.Command) error {
 		return err
 	}
 	if q.asJSON {
-		return json.NewEncoder(c.OutOrStdout()).Encode(r)
+		return printLine(c.OutOrStdout(), r)
 	}
 	return r.print(c.OutOrStdout(), q.conns)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -56,7 +55,7 @@ func (q *benching) running(c *cobra.Command, a *caller, model string) error {
 	r := runningResult{Model: model, Requests: len(replies), Conns: q.conns, Rate: float64(len(replies)) / took.Seconds()}
 	r.sum(replies)
 	if q.asJSON {
-		return json.NewEncoder(c.OutOrStdout()).Encode(r)
+		return printLine(c.OutOrStdout(), r)
 	}
 	return r.print(c.OutOrStdout())
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -157,7 +156,7 @@ func (t *talk) once(ctx context.Context, text string) error {
 		return err
 	}
 	if t.json {
-		return json.NewEncoder(t.out).Encode(r)
+		return printLine(t.out, r)
 	}
 	fmt.Fprintln(t.out)
 	fmt.Fprintln(t.notes, t.noteLook.paint(dim, r.line()))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -177,7 +176,7 @@ func (d *doctor) configuration() {
 // report prints what was found.
 func (d *doctor) report(w io.Writer, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(map[string]any{"findings": d.found, "failed": d.count(checkFailed), "warnings": d.count(checkWarning)})
+		return printLine(w, map[string]any{"findings": d.found, "failed": d.count(checkFailed), "warnings": d.count(checkWarning)})
 	}
 	l := lookOf(w)
 	inks := map[string]ink{checkOK: green, checkWarning: yellow, checkFailed: red}

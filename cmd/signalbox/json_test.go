@@ -63,6 +63,28 @@ func TestEveryCommandHasJSON(t *testing.T) {
 	}
 }
 
+// TestJSONIsPrintedInOnePlace: what a command prints as JSON looks like that of
+// others, and in one line where it is read line by line.
+func TestJSONIsPrintedInOnePlace(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no files: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file != "show.go" && !strings.HasSuffix(file, "_test.go") && bytes.Contains(text, []byte("json.NewEncoder(")) {
+			t.Errorf("%s writes JSON by itself: use printJSON or printLine", file)
+		}
+	}
+	var out bytes.Buffer
+	if err := printLine(&out, map[string]string{"a": "<b>"}); err != nil || out.String() != `{"a":"\u003cb\u003e"}`+"\n" {
+		t.Errorf("a line is %q, %v", out.String(), err)
+	}
+}
+
 // elsewhere are the commands that one answer for all does not do for: their
 // own tests read what they print.
 var elsewhere = map[string]string{

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -108,7 +107,7 @@ func variablesOf(text []byte) (list []string) {
 func reportMigration(w io.Writer, r *migrate.Result, from, to string, asJSON bool) error {
 	needed := variablesOf(r.Config)
 	if asJSON {
-		return json.NewEncoder(w).Encode(map[string]any{"from": from, "to": to, "models": r.Models, "providers": r.Providers, "lost": r.Lost(),
+		return printLine(w, map[string]any{"from": from, "to": to, "models": r.Models, "providers": r.Providers, "lost": r.Lost(),
 			"variables": append([]string{}, needed...), "notes": append([]migrate.Note{}, r.Notes...)})
 	}
 	l := lookOf(w)

@@ -79,7 +79,6 @@ func printPrices(w io.Writer, prices *meter.Catalog, provider string) error {
 
 // jsonPrices prints a model a line.
 func jsonPrices(w io.Writer, prices *meter.Catalog, provider string) error {
-	enc := json.NewEncoder(w)
 	for _, name := range prices.Names() {
 		if provider != "" && !strings.HasPrefix(name, provider+"/") {
 			continue
@@ -96,7 +95,7 @@ func jsonPrices(w io.Writer, prices *meter.Catalog, provider string) error {
 			AsOf  string                 `json:"as_of"`
 			USD   map[string]json.Number `json:"usd"`
 		}{name, day(m.AsOf), rates}
-		if err := enc.Encode(line); err != nil {
+		if err := printLine(w, line); err != nil {
 			return err
 		}
 	}

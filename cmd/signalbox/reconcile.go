@@ -243,11 +243,10 @@ func jsonGroups(w io.Writer, groups []bill.Group) error {
 		Beyond     bool        `json:"beyond"`
 	}
 	n := func(nano int64) json.Number { return json.Number(usd(nano)) }
-	enc := json.NewEncoder(w)
 	for i := range groups {
 		g := &groups[i]
 		l := &g.Ledger
-		err := enc.Encode(group{Day: g.Day, Model: g.Model, Bill: figures{n(g.Bill.Cost), g.Bill.Input, g.Bill.Output}, Ledger: figures{n(l.Cost), l.Input, l.Output},
+		err := printLine(w, group{Day: g.Day, Model: g.Model, Bill: figures{n(g.Bill.Cost), g.Bill.Input, g.Bill.Output}, Ledger: figures{n(l.Cost), l.Input, l.Output},
 			Reported: n(l.Reported), Computed: n(l.Computed), Estimated: n(l.Estimated), Difference: n(g.Cost()), Tokens: g.Tokens(), Beyond: g.Beyond})
 		if err != nil {
 			return err

@@ -54,6 +54,10 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// printLine prints v as JSON in one line, as commands do whose output is read
+// line by line.
+func printLine(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
 // show asks for what is at path and prints it: by print, which finds it in
 // answer, or with --json as it came.
 func (a *access) show(c *cobra.Command, path string, answer any, print func(io.Writer) error) error {

@@ -106,7 +106,7 @@ func (s *topState) print(w io.Writer, asJSON bool) error {
 		for _, k := range topBys {
 			by[k.name] = append([]topLine{}, s.table(k.name, s.sort)...)
 		}
-		return json.NewEncoder(w).Encode(map[string]any{"node": s.Node, "time": s.now.UTC().Truncate(time.Second), "minute": s.sums(), "by": by,
+		return printLine(w, map[string]any{"node": s.Node, "time": s.now.UTC().Truncate(time.Second), "minute": s.sums(), "by": by,
 			"providers": s.polled.Providers, "budgets": s.polled.Budgets, "failures": append([]passedRow{}, s.failures...)})
 	}
 	d := &drawing{width: 100}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -23,7 +22,7 @@ func versionCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			platform := runtime.GOOS + "/" + runtime.GOARCH
 			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"version": version, "revision": strings.Trim(revision(), " ()"), "go": runtime.Version(), "platform": platform})
+				return printLine(c.OutOrStdout(), map[string]string{"version": version, "revision": strings.Trim(revision(), " ()"), "go": runtime.Version(), "platform": platform})
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "signalbox %s%s %s %s\n", version, revision(), runtime.Version(), platform)
 			return err
