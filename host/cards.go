@@ -98,12 +98,12 @@ func cardOf(t *call.Target, known *provider.Model, now time.Time) targetCard {
 	return c
 }
 
-// operationsOf are those that p serves in some dialect.
+// operationsOf are those of callers that p serves in some dialect.
 func operationsOf(p *call.Provider) map[wire.Op]bool {
 	ops := map[wire.Op]bool{}
 	for op := range wire.NumOps {
 		for d := range wire.NumDialects {
-			if p.Endpoint(op, d) != nil {
+			if op != wire.OpCredential && p.Endpoint(op, d) != nil {
 				ops[op] = true
 			}
 		}
