@@ -217,3 +217,25 @@ func doctored(t *testing.T, config string) string {
 	}
 	return file
 }
+
+// TestDoctorTellsOfKeptCredentials: those of the gateway's store are told as it
+// finds them, and are not tried.
+func TestDoctorTellsOfKeptCredentials(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/admin/credentials":
+			_, _ = io.WriteString(w, `{"credentials":[{"provider":"demo","name":"main","source":"config","state":"refused"},
+				{"provider":"demo","name":"second","source":"store","state":"usable"},{"provider":"demo","name":"third","source":"store","state":"refused"}]}`)
+		default:
+			_, _ = io.WriteString(w, `{}`)
+		}
+	}))
+	defer api.Close()
+	flags := []string{"--credentials", "--token", "t", "--address", strings.TrimPrefix(api.URL, "http://")}
+	found, err := examine(t, doctorDemo, flags...)
+	if err == nil || len(found["credentials"]) != 2 {
+		t.Errorf("%v: %+v", err, found["credentials"])
+	}
+	wants(t, found, "credentials", checkOK, "credential second: the gateway keeps it and has it as usable")
+	wants(t, found, "credentials", checkFailed, "credential third: the gateway keeps it and has it as refused")
+}

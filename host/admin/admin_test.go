@@ -240,3 +240,19 @@ func TestServeAndStop(t *testing.T) {
 		t.Errorf("Serve returned %v", err)
 	}
 }
+
+// TestLimitsOfAChangedKey: what is left out stays, and a list takes the place of
+// the one before.
+func TestLimitsOfAChangedKey(t *testing.T) {
+	f := func(body string, budgets, rates int) {
+		t.Helper()
+		q := newKeyRequest(&NewKey{Budgets: make([]call.Limit, 2), Rates: make([]call.Limit, 1)})
+		if err := strict(strings.NewReader(body), &q); err != nil || len(q.Budgets.list) != budgets || len(q.Rates.list) != rates {
+			t.Errorf("%s: %v, %v, %v; want %d and %d", body, err, q.Budgets, q.Rates, budgets, rates)
+		}
+	}
+	f(`{}`, 2, 1)
+	f(`{"budgets":[]}`, 0, 1)
+	f(`{"budgets":null,"rates":null}`, 0, 0)
+	f(`{"rates":[{"requests":1,"per":"day"},{"concurrent":2}]}`, 2, 2)
+}

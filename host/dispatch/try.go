@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -34,7 +33,7 @@ func Try(ctx context.Context, p *call.Provider, cred *call.Credential) (_ Tried,
 	}
 	now := time.Now()
 	d := New(Options{MaxAnswer: tryAnswer, Log: slog.New(slog.DiscardHandler)}, nobody{})
-	c := &call.Call{Received: now, Op: ep.Op, Dialect: ep.Dialect, Method: http.MethodGet, Header: none{}}
+	c := &call.Call{Received: now, Op: ep.Op, Dialect: ep.Dialect, Method: "GET", Header: none{}}
 	defer context.AfterFunc(ctx, c.Gone.Leave)()
 	r := &run{Dispatcher: d, c: c, deadline: now.Add(tryTimeout)}
 	t := &call.Target{Name: p.Name, Provider: p, State: call.NewTargetState()}

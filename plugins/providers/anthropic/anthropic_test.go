@@ -105,7 +105,8 @@ func TestLease(t *testing.T) {
 			d    wire.Dialect
 			path string
 		}
-		all := []endpoint{{wire.OpChat, wire.AnthropicMessages, "/v1/messages"}, {wire.OpCountTokens, wire.AnthropicMessages, "/v1/messages/count_tokens"}, {wire.OpPass, wire.Raw, "{path}"}}
+		all := []endpoint{{wire.OpChat, wire.AnthropicMessages, "/v1/messages"}, {wire.OpCountTokens, wire.AnthropicMessages, "/v1/messages/count_tokens"}, {wire.OpPass, wire.Raw, "{path}"},
+			{wire.OpCredential, wire.Raw, "/v1/models?limit=1"}}
 		if batches {
 			all = append(all, endpoint{wire.OpBatches, wire.AnthropicMessages, "/v1/messages/batches{path}"})
 		}

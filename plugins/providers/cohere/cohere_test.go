@@ -253,13 +253,13 @@ func TestSetup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[wire.Dialect]string{wire.CohereChat: base + "/v2/chat", wire.CohereRerank: base + "/v2/rerank"}
+		want := map[wire.Dialect]string{wire.CohereChat: base + "/v2/chat", wire.CohereRerank: base + "/v2/rerank", wire.Raw: base + "/v1/models?page_size=1"}
 		for _, l := range setup.Leases {
 			if l.URL != want[l.Dialect] || l.Headers[0] != provider.Bearer() {
 				t.Errorf("%s: %+v", config, l)
 			}
 		}
-		if (setup.Models == nil) != models || len(setup.Leases) != 2 {
+		if (setup.Models == nil) != models || len(setup.Leases) != 3 {
 			t.Errorf("%s: %+v", config, setup)
 		}
 	}
