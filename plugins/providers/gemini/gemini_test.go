@@ -48,7 +48,12 @@ func TestLeases(t *testing.T) {
 		chat := provider.Lease{Op: wire.OpChat, Dialect: wire.GeminiGenerate, Headers: headers, Errors: rules,
 			URL: models + "/{model}:generateContent", StreamURL: models + "/{model}:streamGenerateContent?alt=sse"}
 		count := provider.Lease{Op: wire.OpCountTokens, Dialect: wire.GeminiGenerate, Headers: headers, Errors: rules, URL: models + "/{model}:countTokens"}
-		if !reflect.DeepEqual(setup.Leases, []provider.Lease{chat, count}) {
+		tried := provider.Lease{Op: wire.OpCredential, Dialect: wire.Raw, Headers: headers, Errors: rules, URL: models + "?pageSize=1"}
+		if base, _, vertex := strings.Cut(models, "/v1"); vertex && strings.Contains(models, "/projects/") {
+			tried.URL = base + "/v1beta1/publishers/google/models?pageSize=1"
+			tried.Errors = append([]provider.ErrorRule{{Status: 403, Class: wire.ClassInvalid}}, rules...)
+		}
+		if !reflect.DeepEqual(setup.Leases, []provider.Lease{chat, count, tried}) {
 			t.Errorf("%s: got %+v", config, setup.Leases)
 		}
 	}
