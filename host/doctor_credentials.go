@@ -90,8 +90,12 @@ func tryCredential(ctx context.Context, set *provider.Set, name string, c *call.
 	return CredentialUntried, says
 }
 
-// maxSaid is how much of a provider's words is shown.
-const maxSaid = 200
+// maxSaid is how much of a provider's words is shown, maxHeard how much of them
+// is looked into, which is more than secrets are long.
+const (
+	maxSaid  = 200
+	maxHeard = 4 << 10
+)
 
 // brief is a text in one line.
 func brief(text string) string {
@@ -108,6 +112,7 @@ const tellingBytes = 8
 // withoutSecrets hides what a text has of a credential or of its token: a
 // provider may quote a part of what it refuses.
 func withoutSecrets(text string, c *call.Credential) string {
+	text = text[:min(len(text), maxHeard)]
 	for _, secret := range []string{c.Value, c.Secret(), url.QueryEscape(c.Value)} {
 		text = strings.ReplaceAll(text, secret, "[secret]")
 		for from := 0; from+tellingBytes <= len(text); from++ {
