@@ -100,7 +100,7 @@ func (*fake) Configure(cfg sdk.Config) (*sdk.Setup, error) {
 	case "health":
 		select {} // it never gets there
 	case "crash":
-		time.AfterFunc(50*time.Millisecond, func() { os.Exit(6) })
+		time.AfterFunc(200*time.Millisecond, func() { os.Exit(6) })
 	}
 	if c.Crash == "start" {
 		slog.Error("refusing")

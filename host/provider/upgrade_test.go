@@ -240,10 +240,7 @@ func TestPreviousVersionReturns(t *testing.T) {
 	bad := install(t, s, "2:crash")
 	set := mustApply(t, s, fakeSpec())
 	set.Commit()
-	set, err := upgrade(t.Context(), s, "2")
-	if err != nil {
-		t.Fatal(err)
-	}
+	set = swappedIn(t, func() (*Set, error) { return upgrade(t.Context(), s, "2") })
 	p := set.Provider("p")
 	until(t, "return of version 1", func() bool {
 		st := s.Stats()
@@ -269,6 +266,18 @@ func TestPreviousVersionReturns(t *testing.T) {
 	}
 }
 
+// swappedIn tries until a version that crashes has lived long enough to be
+// taken: on a crowded machine it may not.
+func swappedIn(t *testing.T, try func() (*Set, error)) (set *Set) {
+	t.Helper()
+	until(t, "swap", func() (ok bool) {
+		var err error
+		set, err = try()
+		return err == nil
+	})
+	return set
+}
+
 // TestPreviousFileReturns is the same for a file that was replaced in place.
 func TestPreviousFileReturns(t *testing.T) {
 	s := newSupervisor(t, nil)
@@ -287,7 +296,7 @@ func TestPreviousFileReturns(t *testing.T) {
 	put("1")
 	mustApply(t, s, spec).Commit()
 	put("2:crash")
-	set := mustApply(t, s, spec)
+	set := swappedIn(t, func() (*Set, error) { return s.Apply(t.Context(), []Spec{spec}) })
 	set.Commit()
 	until(t, "return of version 1", func() bool { st := s.Stats(); return len(st) == 1 && st[0].Rejected != "" && st[0].State == Running })
 	set = mustApply(t, s, spec) // the file is still the bad one
