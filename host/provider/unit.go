@@ -120,8 +120,9 @@ func (u *unit) begin(ctx context.Context) error {
 	for _, p := range u.attached() {
 		u.hideAll(p)
 	}
-	u.setState(Running, nil)
-	closeAll(u.publish(list, false))
+	dropped := u.publish(list, false)
+	u.setState(Running, nil) // only now: who waits for it asks at once
+	closeAll(dropped)
 	return nil
 }
 
