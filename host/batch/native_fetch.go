@@ -109,24 +109,7 @@ func (d *hand) names(ctx context.Context, b *call.Batch) (map[int]string, error)
 
 // results reads what e asks for. failed is what the provider says.
 func (t *take) results(ctx context.Context, e *Errand) (failed *wire.Error, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	pr, pw := io.Pipe()
-	e.Into = pw
-	asked := make(chan *wire.Error, 1)
-	go func() {
-		_, failed := t.do(ctx, t.b, e)
-		if failed != nil {
-			pw.CloseWithError(errBroken)
-		} else {
-			pw.Close()
-		}
-		asked <- failed
-	}()
-	err = t.read(ctx, pr)
-	cancel()
-	_ = pr.Close()
-	failed = <-asked
+	failed, err = t.follow(ctx, t.b, e, func(r io.Reader) error { return t.read(ctx, r) })
 	if errors.Is(err, errBroken) {
 		return failed, nil
 	}
@@ -134,7 +117,23 @@ func (t *take) results(ctx context.Context, e *Errand) (failed *wire.Error, err 
 }
 
 // firstLine reads the first line of what e asks for.
-func (d *hand) firstLine(ctx context.Context, b *call.Batch, e *Errand) ([]byte, *wire.Error) {
+func (d *hand) firstLine(ctx context.Context, b *call.Batch, e *Errand) (text []byte, _ *wire.Error) {
+	failed, err := d.follow(ctx, b, e, func(r io.Reader) (err error) {
+		text, err = newLines(r, longestResult).next()
+		return err
+	})
+	switch {
+	case err == nil: // the rest has been cut, as it was to be
+		return text, nil
+	case failed == nil:
+		failed = wire.Errorf(502, "bad_answer", "the provider's answer is empty")
+	}
+	return nil, failed
+}
+
+// follow has read take what e asks for, as it comes: errBroken where it breaks
+// off. failed is what the provider says.
+func (d *hand) follow(ctx context.Context, b *call.Batch, e *Errand, read func(io.Reader) error) (failed *wire.Error, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	pr, pw := io.Pipe()
@@ -142,20 +141,17 @@ func (d *hand) firstLine(ctx context.Context, b *call.Batch, e *Errand) ([]byte,
 	asked := make(chan *wire.Error, 1)
 	go func() {
 		_, failed := d.do(ctx, b, e)
-		pw.Close()
+		if failed != nil {
+			pw.CloseWithError(errBroken)
+		} else {
+			pw.Close()
+		}
 		asked <- failed
 	}()
-	l := newLines(pr, longestResult)
-	text, err := l.next()
+	err = read(pr)
 	cancel()
 	_ = pr.Close()
-	if failed := <-asked; err != nil { // else it has been cut, as it was to be
-		if failed == nil {
-			failed = wire.Errorf(502, "bad_answer", "the provider's answer is empty")
-		}
-		return nil, failed
-	}
-	return text, nil
+	return <-asked, err
 }
 
 var errBroken = errors.New("the results broke off")

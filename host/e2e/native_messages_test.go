@@ -56,60 +56,20 @@ func TestNativeMessages(t *testing.T) {
 func TestNativeMessagesSurviveKills(t *testing.T) {
 	t.Parallel()
 	up := newMessenger(t)
-	g := newGateway(t, up.config("1000"))
-	const lines = 400
-	up.hold = true
-	a := batchAnswer{}
-	stages := []struct {
-		pattern string
-		begin   func()
-	}{
-		{"POST /v1/messages/batches", func() { a = g.native(g.upload(batchInput(lines))) }}, // it is made, and nobody hears of it
-		{"GET /v1/messages/batches", func() {}},                                             // while it is looked for
-		{"GET /v1/messages/batches/{id}/results", up.free},                                  // while it is looked whether it is the one
-		{"GET /v1/messages/batches/{id}", func() {}},                                        // once it is known
-		{"half GET /v1/messages/batches/{id}/results", func() {}},                           // amid the answers
+	made := func() {
+		eventually(t, "the batch is made", func() bool {
+			up.mu.Lock()
+			defer up.mu.Unlock()
+			return up.created == 1
+		})
 	}
-	release := up.stall(stages[0].pattern)
-	for i, s := range stages {
-		s.begin()
-		select {
-		case <-up.reached:
-		case <-time.After(time.Minute):
-			t.Fatalf("%s is not asked for:\n%s", s.pattern, g.output())
-		}
-		g.kill()
-		release()
-		if i == 0 {
-			up.until(t, func() bool { return up.created == 1 })
-		}
-		if i+1 < len(stages) { // before the gateway starts: it goes on at once
-			release = up.stall(stages[i+1].pattern)
-		}
-		g.start()
-	}
-	a = g.over(a.ID)
-	up.check(g, a, lines, map[string]int{"": lines})
-	up.agree(g, a.ID)
-	if a.Status != "completed" || up.created != 1 {
-		t.Errorf("the batch ended as %+v; %d were made", a, up.created)
-	}
-}
-
-// until waits for what holds under the lock.
-func (b *batcher) until(t *testing.T, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		b.mu.Lock()
-		ok := holds()
-		b.mu.Unlock()
-		if ok {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("what is waited for does not come to be")
-		}
-	}
+	up.survives(newGateway(t, up.config("1000")), []kill{
+		{pattern: "POST /v1/messages/batches", after: made},                 // nobody hears of it
+		{pattern: "GET /v1/messages/batches"},                               // while it is looked for
+		{pattern: "GET /v1/messages/batches/{id}/results", before: up.free}, // while it is looked whether it is the one
+		{pattern: "GET /v1/messages/batches/{id}"},                          // once it is known
+		{pattern: "half GET /v1/messages/batches/{id}/results"},             // amid the answers
+	})
 }
 
 // TestNativeMessagesAreCancelled: at Anthropic too, and what it had carried out
@@ -117,25 +77,7 @@ func (b *batcher) until(t *testing.T, holds func() bool) {
 func TestNativeMessagesAreCancelled(t *testing.T) {
 	t.Parallel()
 	up := newMessenger(t)
-	g := newGateway(t, up.config("1000"))
-	const lines = 50
-	up.hold, up.done = true, 20
-	a := g.native(g.upload(batchInput(lines)))
-	for end := time.Now().Add(time.Minute); g.row(a.ID).ProviderStatus != "in_progress"; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the batch is not begun:\n%s", g.output())
-		}
-	}
-	if _, reserved := g.money(); reserved < lines*halfNano {
-		t.Errorf("%d is reserved while the batch runs; want %d at least", reserved, lines*halfNano)
-	}
-	g.well("POST", "/v1/batches/"+a.ID+"/cancel", "application/json", nil, nil)
-	a = g.over(a.ID)
-	up.check(g, a, lines, map[string]int{"": 20, "batch_cancelled": 30})
-	up.agree(g, a.ID)
-	if a.Status != "cancelled" || up.count("POST /v1/messages/batches/{id}/cancel") == 0 {
-		t.Errorf("the batch ended as %+v", a)
-	}
+	up.cancelled(newGateway(t, up.config("1000")), "POST /v1/messages/batches/{id}/cancel")
 }
 
 // TestNativeMessagesOfAnthropicsClients: what they make comes back as Anthropic

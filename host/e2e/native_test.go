@@ -127,40 +127,53 @@ func TestNativeBatch(t *testing.T) {
 func TestNativeBatchSurvivesKills(t *testing.T) {
 	t.Parallel()
 	up := newBatcher(t)
-	g := newGateway(t, config(up.door.URL, "1000"))
+	up.survives(newGateway(t, config(up.door.URL, "1000")), []kill{
+		{pattern: "POST /v1/files"},
+		{pattern: "POST /v1/batches"},                            // it is made, and nobody hears of it
+		{pattern: "GET /v1/batches/{id}"},                        // while it is waited for
+		{pattern: "GET /v1/files/{id}/content", before: up.free}, // before the answers
+		{pattern: "half GET /v1/files/{id}/content"},             // amid them
+	})
+}
+
+// kill is when the provider is asked for something.
+type kill struct {
+	pattern       string
+	before, after func() // nil: nothing
+}
+
+// survives makes a batch and kills the gateway again and again: the provider
+// carries out every line once, and the sums agree.
+func (b *batcher) survives(g *gateway, kills []kill) {
+	b.t.Helper()
 	const lines = 400
-	up.hold = true
-	a := batchAnswer{}
-	stages := []struct {
-		pattern string
-		begin   func()
-	}{
-		{"POST /v1/files", func() { a = g.native(g.upload(batchInput(lines))) }},
-		{"POST /v1/batches", func() {}},                // it is made, and nobody hears of it
-		{"GET /v1/batches/{id}", func() {}},            // while it is waited for
-		{"GET /v1/files/{id}/content", up.free},        // before the answers
-		{"half GET /v1/files/{id}/content", func() {}}, // amid them
-	}
-	release := up.stall(stages[0].pattern)
-	for i, s := range stages {
-		s.begin()
+	b.hold = true
+	release := b.stall(kills[0].pattern)
+	a := g.native(g.upload(batchInput(lines)))
+	for i, k := range kills {
+		if k.before != nil {
+			k.before()
+		}
 		select {
-		case <-up.reached:
+		case <-b.reached:
 		case <-time.After(time.Minute):
-			t.Fatalf("%s is not asked for:\n%s", s.pattern, g.output())
+			b.t.Fatalf("%s is not asked for:\n%s", k.pattern, g.output())
 		}
 		g.kill()
 		release()
-		if i+1 < len(stages) { // before the gateway starts: it goes on at once
-			release = up.stall(stages[i+1].pattern)
+		if k.after != nil {
+			k.after()
+		}
+		if i+1 < len(kills) { // before the gateway starts: it goes on at once
+			release = b.stall(kills[i+1].pattern)
 		}
 		g.start()
 	}
 	a = g.over(a.ID)
-	up.check(g, a, lines, map[string]int{"": lines})
-	up.agree(g, a.ID)
-	if a.Status != "completed" || up.created != 1 {
-		t.Errorf("the batch ended as %+v; %d were made", a, up.created)
+	b.check(g, a, lines, map[string]int{"": lines})
+	b.agree(g, a.ID)
+	if a.Status != "completed" || b.created != 1 {
+		b.t.Errorf("the batch ended as %+v; %d were made", a, b.created)
 	}
 }
 
@@ -204,24 +217,28 @@ func TestNativeBatchMovesToAnotherNode(t *testing.T) {
 func TestNativeBatchIsCancelled(t *testing.T) {
 	t.Parallel()
 	up := newBatcher(t)
-	g := newGateway(t, config(up.door.URL, "1000"))
+	up.cancelled(newGateway(t, config(up.door.URL, "1000")), "POST /v1/batches/{id}/cancel")
+}
+
+// cancelled makes a batch and cancels it amid its lines.
+func (b *batcher) cancelled(g *gateway, pattern string) {
+	b.t.Helper()
 	const lines = 50
-	up.hold, up.done = true, 20
+	b.hold, b.done = true, 20
 	a := g.native(g.upload(batchInput(lines)))
-	for end := time.Now().Add(time.Minute); g.row(a.ID).ProviderStatus != "in_progress"; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the batch is not begun:\n%s", g.output())
-		}
-	}
+	eventually(b.t, "the batch is begun", func() bool { return g.row(a.ID).ProviderStatus == "in_progress" })
 	if r := g.row(a.ID); r.Provider != "up" || r.Mode != "native" {
-		t.Errorf("the admin API shows %+v", r)
+		b.t.Errorf("the admin API shows %+v", r)
+	}
+	if _, reserved := g.money(); reserved < lines*halfNano {
+		b.t.Errorf("%d is reserved while the batch runs; want %d at least", reserved, lines*halfNano)
 	}
 	g.well("POST", "/v1/batches/"+a.ID+"/cancel", "application/json", nil, nil)
 	a = g.over(a.ID)
-	up.check(g, a, lines, map[string]int{"": 20, "batch_cancelled": 30})
-	up.agree(g, a.ID)
-	if a.Status != "cancelled" || up.count("POST /v1/batches/{id}/cancel") == 0 {
-		t.Errorf("the batch ended as %+v", a)
+	b.check(g, a, lines, map[string]int{"": 20, "batch_cancelled": 30})
+	b.agree(g, a.ID)
+	if a.Status != "cancelled" || b.count(pattern) == 0 {
+		b.t.Errorf("the batch ended as %+v", a)
 	}
 }
 
