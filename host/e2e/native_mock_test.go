@@ -75,7 +75,11 @@ func (b *batcher) wait(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		stall := b.note(r.Pattern)
 		if stall != nil {
-			head, _ := io.ReadAll(io.LimitReader(r.Body, 1000)) // all of a batch, a part of a file
+			most := int64(100 << 20) // all of a batch
+			if r.Pattern == "POST /v1/files" {
+				most = 1000 // a part of a file
+			}
+			head, _ := io.ReadAll(io.LimitReader(r.Body, most))
 			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(head), r.Body))
 			b.reached <- r.Pattern
 			<-stall
