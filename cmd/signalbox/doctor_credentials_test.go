@@ -16,13 +16,13 @@ import (
 
 // trial is a service that takes one credential and refuses others in its own words.
 type trial struct {
-	adapter, more string // of its configuration
-	form          string // of its credentials, with %s for what is secret
-	path          string // that it is asked at
-	header        string // that holds the credential
-	prefix        string // of it
-	refusal       string // with %s for what it quotes
-	status        int    // of a refusal
+	adapter string
+	form    string // of its credentials, with %s for what is secret
+	path    string // that it is asked at
+	header  string // that holds the credential
+	prefix  string // of it
+	refusal string // with %s for what it quotes
+	status  int    // of a refusal
 }
 
 var trials = []trial{

@@ -3,7 +3,6 @@ package batch
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -133,5 +132,3 @@ func (d *hand) ask(ctx context.Context, b *call.Batch, e *Errand) (r remote, _ *
 	}
 	return r, failed
 }
-
-func fetched(path string) *Errand { return &Errand{Method: http.MethodGet, Path: path} }
