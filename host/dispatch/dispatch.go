@@ -106,11 +106,16 @@ type run struct {
 	racing   *atomic.Bool // this is one of several beside each other; set once it is heard of
 }
 
+// begin is a run of c within the bounds of now.
+func (d *Dispatcher) begin(c *call.Call) run {
+	opt := d.options.Load()
+	return run{Dispatcher: d, opt: opt, c: c, deadline: c.Received.Add(opt.Deadline), left: opt.Attempts}
+}
+
 // Do sends c along its plan. On success the answer is the caller's; otherwise
 // the error says what was tried. c.Target, c.Attempts and c.Status are filled.
 func (d *Dispatcher) Do(c *call.Call) (call.Answer, *wire.Error) {
-	opt := d.options.Load()
-	r := run{Dispatcher: d, opt: opt, c: c, deadline: c.Received.Add(opt.Deadline), left: opt.Attempts}
+	r := d.begin(c)
 	if c.Once || !repeatable(c) {
 		r.left = 1
 	}

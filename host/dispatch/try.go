@@ -32,12 +32,12 @@ func Try(ctx context.Context, p *call.Provider, cred *call.Credential) (_ Tried,
 		return Tried{}, false
 	}
 	now := time.Now()
-	d := New(Options{MaxAnswer: tryAnswer, Log: slog.New(slog.DiscardHandler)}, nobody{})
+	d := New(Options{Deadline: tryTimeout, MaxAnswer: tryAnswer, Log: slog.New(slog.DiscardHandler)}, nobody{})
 	c := &call.Call{Received: now, Op: ep.Op, Dialect: ep.Dialect, Method: "GET", Header: none{}}
 	defer context.AfterFunc(ctx, c.Gone.Leave)()
-	r := &run{Dispatcher: d, c: c, deadline: now.Add(tryTimeout)}
+	r := d.begin(c)
 	t := &call.Target{Name: p.Name, Provider: p, State: call.NewTargetState()}
-	x := exchange{run: r, t: t, ep: ep, cred: cred, tr: ep.Transport.(*transport), timeouts: r.timeouts(t, &call.PlannedAttempt{}), start: now}
+	x := exchange{run: &r, t: t, ep: ep, cred: cred, tr: ep.Transport.(*transport), timeouts: r.timeouts(t, &call.PlannedAttempt{}), start: now}
 	defer x.leave()
 	return x.tried(now), true
 }
