@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/signalbox-ai/signalbox/host/call"
@@ -14,9 +15,10 @@ import (
 // TestTry asks whether a credential is good: by GET, with no other credential,
 // and what is said against it comes back.
 func TestTry(t *testing.T) {
-	var h http.HandlerFunc
+	var h atomic.Pointer[http.HandlerFunc]
+	set := func(f http.HandlerFunc) { h.Store(&f) }
 	r := newRig(t, dispatch.Options{})
-	tgt := r.target("up", func(w http.ResponseWriter, req *http.Request) { h(w, req) }, func(ep *call.Endpoint, p *call.Provider) {
+	tgt := r.target("up", func(w http.ResponseWriter, req *http.Request) { (*h.Load())(w, req) }, func(ep *call.Endpoint, p *call.Provider) {
 		ep.Op, ep.Dialect, ep.Path = wire.OpCredential, wire.Raw, "/v1/models?limit=1"
 		ep.Errors = []call.ErrorRule{{Status: 403, Code: "Missing scopes", Class: wire.ClassInvalid}}
 		p.Credentials = append(p.Credentials, &call.Credential{Name: "second", Value: "sk-second"})
@@ -24,7 +26,7 @@ func TestTry(t *testing.T) {
 	second := tgt.Provider.Credentials[1]
 	f := func(answer http.HandlerFunc, status int, class wire.Class, says string) {
 		t.Helper()
-		h = answer
+		set(answer)
 		got, ok := dispatch.Try(t.Context(), tgt.Provider, second)
 		if !ok || got.Status != status || got.Class != class || !strings.Contains(got.Says, says) || says == "" && got.Says != "" {
 			t.Errorf("got %+v, %v; want %d, %v, %q", got, ok, status, class, says)
@@ -45,7 +47,7 @@ func TestTry(t *testing.T) {
 	f(status(302, "", "Location", "http://elsewhere.example"), 302, wire.ClassInvalid, "leads elsewhere")
 	f(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, wire.ClassNetwork, "closed before an answer")
 	gone, leave := context.WithCancel(t.Context())
-	h = func(w http.ResponseWriter, req *http.Request) { leave(); <-req.Context().Done() }
+	set(func(w http.ResponseWriter, req *http.Request) { leave(); <-req.Context().Done() })
 	if got, ok := dispatch.Try(gone, tgt.Provider, second); !ok || got.Status != 0 || got.Class == wire.ClassNone {
 		t.Errorf("after its asker has left: %+v, %v", got, ok)
 	}
