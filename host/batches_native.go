@@ -149,12 +149,17 @@ func batchKindOf(p *call.Provider, op wire.Op, d wire.Dialect) (_ *batchKind, wh
 	return nil, why
 }
 
+// own is the dialect that a batch has requests in which come in d.
+func (k *batchKind) own(d wire.Dialect) wire.Dialect {
+	if k.dialect != wire.NoDialect {
+		return k.dialect
+	}
+	return d
+}
+
 // takes reports whether requests of op in dialect d can be in a batch of p.
 func (k *batchKind) takes(p *call.Provider, op wire.Op, d wire.Dialect) bool {
-	own := d
-	if k.dialect != wire.NoDialect {
-		own = k.dialect
-	}
+	own := k.own(d)
 	if ep := p.Endpoint(op, own); ep == nil || !ep.Direct() {
 		return false
 	}
@@ -164,20 +169,13 @@ func (k *batchKind) takes(p *call.Provider, op wire.Op, d wire.Dialect) bool {
 
 // body is what a batch has of f that goes to t.
 func (k *batchKind) body(f *flight, t *call.Target) ([]byte, *wire.Error) {
-	own := f.Dialect
-	if k.dialect != wire.NoDialect {
-		own = k.dialect
-	}
+	own := k.own(f.Dialect)
 	ep := t.Provider.Endpoint(f.Op, own)
 	if own == f.Dialect {
 		return dispatch.Body(&f.Call, t, ep), nil
 	}
-	model := t.Model
-	if m, ok := ep.Models[model]; ok {
-		model = m
-	}
 	tr, _ := wire.Translate(f.Dialect, own)
-	body, _, err := tr.Request(nil, dispatch.Body(&f.Call, t, t.Provider.Endpoint(f.Op, f.Dialect)), model)
+	body, _, err := tr.Request(nil, dispatch.Body(&f.Call, t, t.Provider.Endpoint(f.Op, f.Dialect)), ep.Upstream(t.Model))
 	if err == nil {
 		return body, nil
 	}

@@ -139,6 +139,14 @@ type Endpoint struct {
 	Transport Transport
 }
 
+// Upstream is what a model as configured is called upstream.
+func (e *Endpoint) Upstream(model string) string {
+	if m, ok := e.Models[model]; ok {
+		return m
+	}
+	return model
+}
+
 // Direct reports whether the host dials the upstream itself.
 func (e *Endpoint) Direct() bool { return e.Process == nil }
 

@@ -28,10 +28,7 @@ type exchange struct {
 }
 
 func (x *exchange) do(now time.Time) (call.Answer, *failure) {
-	model := x.t.Model
-	if m, ok := x.ep.Models[model]; ok {
-		model = m
-	}
+	model := x.ep.Upstream(x.t.Model)
 	if !x.tr.head.path.fixed() && !segmentSafe(model) {
 		return call.Answer{}, &failure{class: wire.ClassModelNotFound, err: wire.Errorf(404, "model_not_found", "no model of provider %q can be called %q", x.t.Provider.Name, model)}
 	}

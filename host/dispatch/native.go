@@ -44,10 +44,7 @@ func (x *exchange) report(dropped []string) {
 // Body is what ep, which speaks the caller's dialect itself, is sent of c that
 // goes to t: of use where it leaves by another way than an exchange.
 func Body(c *call.Call, t *call.Target, ep *call.Endpoint) []byte {
-	model := t.Model
-	if m, ok := ep.Models[model]; ok {
-		model = m
-	}
+	model := ep.Upstream(t.Model)
 	x := exchange{run: &run{c: c}, t: t, ep: ep}
 	if _, restore := x.native(); restore != nil {
 		defer restore()
